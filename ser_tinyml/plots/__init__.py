@@ -1,0 +1,1 @@
+"""How things look: one module a stage, one style for all."""

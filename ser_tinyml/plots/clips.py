@@ -1,0 +1,204 @@
+"""Pictures of stage 01: how many clips, how long, how loud, and what they look like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import librosa
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from ser_tinyml.corpora import CORPORA, EMOTIONS
+from ser_tinyml.plots.style import CORPUS_COLOURS, EMOTION_COLOURS
+
+
+def counts(clips: pd.DataFrame) -> Figure:
+    """Clips a corpus and emotion, as a table in colours."""
+    table = pd.crosstab(clips["corpus"], clips["emotion"])
+    table = table.reindex(index=_corpora(clips), columns=_emotions(clips), fill_value=0)
+    figure, axes = plt.subplots(figsize=(9, 0.8 + 0.55 * len(table)))
+    sns.heatmap(table, annot=True, fmt="d", cmap="Blues", mask=table == 0, cbar=False, ax=axes)
+    axes.set(title="Clips by corpus and emotion", xlabel="", ylabel="")
+    axes.tick_params(axis="y", rotation=0)
+    axes.grid(visible=False)
+    return figure
+
+
+def counts_by_speaker(clips: pd.DataFrame) -> Figure:
+    """Clips a speaker, stacked by emotion, a row of bars a corpus."""
+    corpora = _corpora(clips)
+    most = clips.groupby("corpus")["speaker"].nunique().max()
+    figure, rows = plt.subplots(len(corpora), 1, figsize=(9, 1.7 * len(corpora)), squeeze=False)
+    for axes, corpus in zip(rows[:, 0], corpora, strict=True):
+        chosen = clips[clips["corpus"] == corpus]
+        table = pd.crosstab(chosen["speaker"].str.removeprefix(f"{corpus}-"), chosen["emotion"])
+        bottom = np.zeros(len(table))
+        for emotion in _emotions(chosen):
+            height = table[emotion].to_numpy()
+            colour = EMOTION_COLOURS[emotion]
+            axes.bar(table.index, height, 0.85, bottom=bottom, color=colour, linewidth=0)
+            bottom += height
+        speakers = f"{len(table)} speaker{'s' if len(table) > 1 else ''}"
+        axes.set_title(f"{corpus}: {len(chosen):,} clips, {speakers}", fontsize=10, loc="left")
+        axes.set_ylabel("clips")
+        axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+        axes.grid(visible=False, axis="x")
+        places = max(len(table), min(16, most))  # two speakers get bars, not slabs
+        axes.set_xlim(-0.6, places - 0.4)
+        sns.despine(ax=axes, left=True)
+        if len(table) > 30:
+            axes.set_xticks(axes.get_xticks()[:: -(-len(table) // 15)])
+    rows[-1, 0].set_xlabel("speaker")
+    patches = [plt.Rectangle((0, 0), 1, 1, color=EMOTION_COLOURS[one]) for one in _emotions(clips)]
+    figure.legend(patches, _emotions(clips), loc="outside upper center", ncols=8, frameon=False)
+    return figure
+
+
+def durations(clips: pd.DataFrame) -> Figure:
+    """How long the clips are, in seconds."""
+    return _by_corpus(
+        clips,
+        clips["duration_s"],
+        title="Length of the clips",
+        label="duration (s)",
+        step=0.1,
+    )
+
+
+def levels(clips: pd.DataFrame) -> Figure:
+    """How loud the clips are: RMS in dB below full scale."""
+    return _by_corpus(
+        clips,
+        20 * np.log10(clips["rms"]),
+        title="Level of the clips",
+        label="RMS level (dB relative to full scale)",
+        step=1.0,
+    )
+
+
+def waveforms_and_spectrograms(
+    sounds: Mapping[str, np.ndarray], *, sample_rate: int, speaker: str
+) -> Figure:
+    """The waveform and the mel spectrogram of one clip an emotion.
+
+    The waveforms share one scale, so the eye can compare levels; each spectrogram has its own, so
+    it can compare shapes.
+
+    Parameters
+    ----------
+    sounds
+        emotion -> samples [shape=(n,)].
+    sample_rate
+        In Hz.
+    speaker
+        For the title.
+    """
+    pairs = -(-len(sounds) // 4)
+    figure, grid = plt.subplots(
+        2 * pairs,
+        4,
+        figsize=(10, 3.1 * pairs),
+        squeeze=False,
+        sharex=True,
+        height_ratios=[1, 1.8] * pairs,
+    )
+    longest = max(len(samples) for samples in sounds.values()) / sample_rate
+    highest = max(np.abs(samples).max() for samples in sounds.values())
+    mels = {emotion: _mel_db(samples, sample_rate) for emotion, samples in sounds.items()}
+    image = None
+    for place, (emotion, samples) in enumerate(sounds.items()):
+        wave, spectrum = grid[2 * (place // 4), place % 4], grid[2 * (place // 4) + 1, place % 4]
+        time = np.arange(len(samples)) / sample_rate
+        wave.plot(time, samples, color=EMOTION_COLOURS[emotion], linewidth=0.5)
+        wave.set(title=emotion, ylim=(-highest, highest), xlim=(0, longest), yticks=[])
+        image = spectrum.imshow(
+            mels[emotion] - mels[emotion].max(),
+            origin="lower",
+            aspect="auto",
+            extent=(0, len(samples) / sample_rate, 0, 64),
+            cmap="magma",
+            vmin=-60,
+            vmax=0,
+        )
+        spectrum.set(facecolor="black", xlim=(0, longest))
+        spectrum.grid(visible=False)
+        hertz = np.array([250, 1000, 3000])
+        ticks = np.interp(
+            hertz, librosa.mel_frequencies(64, fmin=0, fmax=sample_rate / 2), range(64)
+        )
+        spectrum.set_yticks(ticks, ["0.25", "1", "3"] if place % 4 == 0 else [])
+        if place % 4 == 0:
+            wave.set_ylabel("amplitude")
+            spectrum.set_ylabel("frequency (kHz, mel)")
+        if place >= len(sounds) - 4:
+            spectrum.set_xlabel("time (s)")
+            spectrum.tick_params(labelbottom=True)
+    for place in range(len(sounds), 4 * pairs):
+        for axes in grid[2 * (place // 4) : 2 * (place // 4) + 2, place % 4]:
+            axes.set_axis_off()
+    figure.colorbar(
+        image, ax=grid, label="power (dB, the clip's loudest is 0)", shrink=0.6, aspect=40
+    )
+    figure.suptitle(f"One voice, {len(sounds)} emotions ({speaker})", fontweight="bold")
+    return figure
+
+
+def _mel_db(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+    power = librosa.feature.melspectrogram(
+        y=samples,
+        sr=sample_rate,
+        n_fft=512,
+        hop_length=160,
+        n_mels=64,
+        fmin=0.0,
+        fmax=sample_rate / 2,
+        center=False,
+        power=2.0,
+    )
+    return 10 * np.log10(np.maximum(power, 1e-12))
+
+
+def _by_corpus(
+    clips: pd.DataFrame, values: pd.Series, *, title: str, label: str, step: float
+) -> Figure:
+    """Outlined histograms, one above the other, each in shares of its corpus."""
+    corpora = _corpora(clips)
+    edges = np.arange(np.floor(values.min() / step), np.ceil(values.max() / step) + 2) * step
+    figure, rows = plt.subplots(
+        len(corpora), 1, figsize=(9, 1.0 + 0.9 * len(corpora)), sharex=True, squeeze=False
+    )
+    for axes, corpus in zip(rows[:, 0], corpora, strict=True):
+        chosen = values[clips["corpus"] == corpus]
+        colour = CORPUS_COLOURS[corpus]
+        share = np.full(len(chosen), 100 / len(chosen))
+        axes.hist(chosen, edges, weights=share, color=colour, alpha=0.75, linewidth=0)
+        axes.set_ylim(top=1.35 * axes.get_ylim()[1])  # room for the text
+        axes.axvline(chosen.median(), color="black", linewidth=1)
+        axes.text(
+            chosen.median(),
+            0.96,
+            f" median {chosen.median():.1f}",
+            transform=axes.get_xaxis_transform(),
+            va="top",
+            fontsize=9,
+        )
+        axes.set_ylabel(corpus, rotation=0, ha="right", va="center", color=colour, weight="bold")
+        axes.yaxis.set_major_locator(MaxNLocator(2, integer=True))
+        axes.grid(visible=False, axis="y")
+    rows[0, 0].set_title(f"{title} (% of each corpus)")
+    rows[-1, 0].set_xlabel(label)
+    return figure
+
+
+def _corpora(clips: pd.DataFrame) -> list[str]:
+    present = set(clips["corpus"])
+    return [corpus.name for corpus in CORPORA if corpus.name in present]
+
+
+def _emotions(clips: pd.DataFrame) -> list[str]:
+    present = set(clips["emotion"])
+    return [emotion for emotion in EMOTIONS if emotion in present]

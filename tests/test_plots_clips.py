@@ -1,0 +1,65 @@
+"""The pictures of stage 01 show what is in the table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from make_audio import noise
+
+from ser_tinyml.plots import clips as plots
+
+
+@pytest.fixture(autouse=True)
+def close_figures() -> Iterator[None]:
+    plt.switch_backend("agg")
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def clips() -> pd.DataFrame:
+    rows = [("TESS", "TESS-OAF", "sad", 2.0, 0.1)] * 3
+    rows += [("TESS", "TESS-YAF", "surprise", 2.5, 0.01)] * 2
+    rows += [("CREMA-D", f"CREMA-D-{actor}", "angry", 1.0, 0.001) for actor in range(1001, 1092)]
+    return pd.DataFrame(rows, columns=["corpus", "speaker", "emotion", "duration_s", "rms"])
+
+
+def test_counts_are_written_into_the_table(clips):
+    (axes,) = plots.counts(clips).axes
+    assert [text.get_text() for text in axes.texts] == ["3", "2", "91"]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["TESS", "CREMA-D"]
+
+
+def test_bars_add_up_to_the_clips(clips):
+    figure = plots.counts_by_speaker(clips)
+    heights = [sum(bar.get_height() for bar in axes.patches) for axes in figure.axes]
+    assert heights == [5, 91]
+    assert len(figure.axes[1].get_xticks()) < 20  # 91 names would not be readable
+
+
+def test_histograms_are_shares_of_each_corpus(clips):
+    for figure in (plots.durations(clips), plots.levels(clips)):
+        for axes in figure.axes:
+            assert sum(bar.get_height() for bar in axes.patches) == pytest.approx(100)
+
+
+def test_levels_are_in_decibels(clips):
+    figure = plots.levels(clips)
+    assert [axes.texts[0].get_text() for axes in figure.axes] == [" median -20.0", " median -60.0"]
+
+
+@pytest.mark.parametrize("count", [1, 4, 7])
+def test_waveforms_and_spectrograms(count):
+    emotions = ["neutral", "calm", "happy", "sad", "angry", "fear", "disgust"][:count]
+    sounds = {emotion: noise(seed=1, n=4000 + 100 * n) for n, emotion in enumerate(emotions)}
+    figure = plots.waveforms_and_spectrograms(sounds, sample_rate=16_000, speaker="SAVEE-DC")
+    images = [image.get_array() for axes in figure.axes for image in axes.images]
+    assert len(images) == count
+    for image in images:
+        assert image.shape[0] == 64
+        assert np.max(image) == 0
+    figure.canvas.draw()
