@@ -1,0 +1,220 @@
+"""From rows to features: every version of every clip, on all cores, resumable.
+
+Rows are computed in chunks; a chunk that is on disk already is not computed again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from ser_tinyml import audio, augment, features, files
+from ser_tinyml.augment import AugmentConfig
+from ser_tinyml.features import FeatureConfig
+from ser_tinyml.files import DataError
+
+CLEAN = "clean"
+ORIGINAL_VARIANTS = ("noise", "noise_stretch_pitch")
+CHUNK_CLIPS = 64
+
+
+def row_rng(seed: int, key: str, variant: str) -> np.random.Generator:
+    """The generator of one row: the same whatever else is computed, and in which order."""
+    name = variant if variant.startswith("random") else "original"  # its two rows share one noise
+    return np.random.default_rng([seed, int(files.sha256_bytes(f"{key} {name}".encode())[:16], 16)])
+
+
+def clip_features(
+    path: Path,
+    *,
+    key: str,
+    variants: list[str],
+    config: FeatureConfig,
+    augmentation: AugmentConfig,
+    backgrounds: list[np.ndarray],
+    seed: int,
+) -> np.ndarray:
+    """Features of every version of one clip; the recording is read once.
+
+    Returns
+    -------
+    features [shape=(len(variants), n_frames, n_inputs)]
+        float32.
+
+    Raises
+    ------
+    DataError
+        If the recording cannot be used; the message names it.
+    """
+    samples, rate = audio.read_audio(path)
+    samples = features.prepare(samples, rate=rate, config=config)
+    if not len(samples):
+        raise DataError(
+            f"{path}: expected sound after {config.crop_start_s} s, found {rate} Hz, nothing left"
+        )
+    noisy = None
+    rows = []
+    for variant in variants:
+        rng = row_rng(seed, key, variant)
+        if variant == CLEAN:
+            version = samples
+        elif variant in ORIGINAL_VARIANTS:
+            noisy = augment.original_noise(samples, rng) if noisy is None else noisy
+            version = noisy
+            if variant == "noise_stretch_pitch":
+                version = augment.original_stretch_pitch(noisy, sample_rate=config.sample_rate)
+        else:
+            version = augment.augment(
+                samples,
+                rng,
+                config=augmentation,
+                sample_rate=config.sample_rate,
+                backgrounds=backgrounds,
+            )
+        rows.append(features.waveform_features(version, config))
+    return np.stack(rows)
+
+
+def compute_features(
+    rows: pd.DataFrame,
+    clips: pd.DataFrame,
+    *,
+    recordings: Path,
+    folder: Path,
+    config: FeatureConfig,
+    augmentation: AugmentConfig,
+    background_folder: Path | None = None,
+    seed: int,
+    jobs: int | None = None,
+    progress: bool = True,
+) -> Path:
+    """Compute the features of all rows into folder/features.npy.
+
+    Chunks are written to folder/chunks as they are done, each under a name that says what it was
+    made from, so that an interrupted or repeated call computes only what is missing; when the
+    array is whole, chunks of other settings are removed.
+
+    Parameters
+    ----------
+    rows
+        From `rows.plan_rows`.
+    clips
+        The table of stage 01, for path and sha256.
+    recordings
+        Folder that the paths are relative to.
+    background_folder
+        Background recordings for augmentation; None: mains hum instead.
+    jobs
+        Processes; None: one a core.
+
+    Returns
+    -------
+    path
+        features.npy, float32 [shape=(rows, n_frames, n_inputs)].
+    """
+    chunks = folder / "chunks"
+    chunks.mkdir(parents=True, exist_ok=True)
+    backgrounds = (
+        augment.read_backgrounds(background_folder, sample_rate=config.sample_rate)
+        if background_folder
+        else []
+    )
+    settings = {
+        "features": config.hash,
+        "augmentation": asdict(augmentation),
+        "seed": seed,
+        "backgrounds": [files.sha256_bytes(noise.tobytes()) for noise in backgrounds],
+        "code": _code_hash(),
+    }
+    tasks = _tasks(rows, clips, settings, recordings=recordings)
+    missing = [task for task in tasks if not (chunks / task["file"]).is_file()]
+    options = {
+        "config": config,
+        "augmentation": augmentation,
+        "backgrounds": backgrounds,
+        "seed": seed,
+    }
+    results = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(
+        delayed(_compute_chunk)(task["clips"], chunks / task["file"], options) for task in missing
+    )
+    bar = tqdm(total=len(rows), unit="row", desc="features", mininterval=1, disable=not progress)
+    bar.update(sum(task["rows"] for task in tasks) - sum(task["rows"] for task in missing))
+    for done in results:
+        bar.update(done)
+    bar.close()
+    path = _join(tasks, chunks, folder / "features.npy", (len(rows), *config.feature_shape))
+    wanted = {task["file"] for task in tasks}
+    for stale in chunks.iterdir():
+        if stale.name not in wanted:
+            stale.unlink()
+    return path
+
+
+def _tasks(
+    rows: pd.DataFrame, clips: pd.DataFrame, settings: dict[str, Any], *, recordings: Path
+) -> list[dict[str, Any]]:
+    """Neighbouring clips, CHUNK_CLIPS at a time, and the file their rows go to."""
+    known = clips.set_index("key")[["path", "sha256"]]
+    variants = rows.groupby("key", sort=False)["variant"].agg(list)
+    tasks = []
+    for start in range(0, len(variants), CHUNK_CLIPS):
+        part = variants.iloc[start : start + CHUNK_CLIPS]
+        found = known.loc[part.index]
+        identity = [list(part.index), list(part), list(found["sha256"]), settings]
+        tasks.append(
+            {
+                "file": f"{files.sha256_json(identity)[:32]}.npy",
+                "clips": [
+                    (recordings / path, key, names)
+                    for path, key, names in zip(found["path"], part.index, part, strict=True)
+                ],
+                "rows": int(part.map(len).sum()),
+            }
+        )
+    return tasks
+
+
+def _compute_chunk(
+    clips: list[tuple[Path, str, list[str]]], path: Path, options: dict[str, Any]
+) -> int:
+    with threadpool_limits(1):  # the processes share the cores already
+        arrays = [
+            clip_features(clip, key=key, variants=variants, **options)
+            for clip, key, variants in clips
+        ]
+    files.write_array(path, np.concatenate(arrays))
+    return sum(map(len, arrays))
+
+
+def _join(
+    tasks: list[dict[str, Any]], chunks: Path, path: Path, shape: tuple[int, ...]
+) -> Path:
+    """Put the chunks together on disk, one in memory at a time."""
+    partial = path.with_name(f".{path.name}.partial")
+    array = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float32, shape=shape)
+    start = 0
+    for task in tasks:
+        chunk = np.load(chunks / task["file"])
+        array[start : start + len(chunk)] = chunk
+        start += len(chunk)
+    if start != shape[0]:
+        raise DataError(f"{chunks}: expected {shape[0]} rows, found {start}; remove the folder")
+    array.flush()
+    del array
+    shutil.move(partial, path)
+    return path
+
+
+def _code_hash() -> str:
+    """Features made by other code are other features."""
+    sources = [Path(module.__file__).read_bytes() for module in (audio, augment, features)]
+    return files.sha256_bytes(b"".join(sources) + Path(__file__).read_bytes())

@@ -1,0 +1,168 @@
+"""Figures of stage 02: who is where, what a clip becomes, what augmentation does to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import librosa
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from ser_tinyml import features, splits
+from ser_tinyml.features import FeatureConfig
+from ser_tinyml.plots.style import EMOTION_COLOURS
+
+SPLIT_COLOURS = {splits.TRAIN: "#7f8fa6", splits.VALIDATION: "#e0a030", splits.TEST: "#b8323c"}
+
+
+def split_overview(rows: pd.DataFrame) -> Figure:
+    """Clips of every speaker, in the colours of the side of the split they are on.
+
+    Parameters
+    ----------
+    rows
+        From `rows.plan_rows`.
+    """
+    clips = rows.drop_duplicates(["key", "split"])
+    corpora = sorted(clips["corpus"].unique())
+    counts = clips.groupby(["corpus", "speaker", "split"]).size().unstack(fill_value=0)
+    widths = [max(len(counts.loc[corpus]), 4) for corpus in corpora]
+    figure, axes = plt.subplots(
+        1, len(corpora), figsize=(12, 3.2), width_ratios=widths, squeeze=False
+    )
+    for axis, corpus in zip(axes[0], corpora, strict=True):
+        part = counts.loc[corpus]
+        bottom = np.zeros(len(part))
+        for split, colour in SPLIT_COLOURS.items():
+            if split in part:
+                axis.bar(range(len(part)), part[split], bottom=bottom, color=colour, width=0.8)
+                bottom += part[split].to_numpy()
+        names = [speaker.removeprefix(f"{corpus}-") for speaker in part.index]
+        step = max(1, len(names) // 12)
+        axis.set_xticks(range(0, len(names), step), names[::step], rotation=90)
+        axis.grid(axis="x", visible=False)
+        axis.set_title(corpus)
+        axis.set_xlabel("speaker")
+    axes[0, 0].set_ylabel("clips")
+    handles = [plt.Rectangle((0, 0), 1, 1, color=colour) for colour in SPLIT_COLOURS.values()]
+    figure.legend(handles, SPLIT_COLOURS, loc="outside upper center", ncols=3, frameon=False)
+    return figure
+
+
+def clip_to_features(
+    samples: np.ndarray, config: FeatureConfig, *, title: str, unprepared_s: float
+) -> Figure:
+    """One clip as waveform, mel bands with the part that is used, and features.
+
+    Parameters
+    ----------
+    samples [shape=(n,)]
+        From `features.prepare`.
+    unprepared_s
+        Seconds of the recording as it was, for the title.
+    """
+    bands = features.log_mel(samples, config)
+    start = features.onset(bands, config)
+    hop_s = config.hop_length / config.sample_rate
+    frames = features.waveform_features(samples, config).reshape(config.n_frames, config.n_mfcc)
+    figure, axes = plt.subplots(3, 1, figsize=(10, 6.4))
+    time = np.arange(len(samples)) / config.sample_rate
+    axes[0].plot(time, samples, linewidth=0.5, color="#34495e")
+    axes[0].set(xlim=(0, time[-1]), ylabel="amplitude")
+    axes[0].set_title(f"{title}: {time[-1]:.2f} s of {unprepared_s:.2f} s")
+    mesh = axes[1].imshow(
+        bands.T,
+        origin="lower",
+        aspect="auto",
+        extent=(0, len(bands) * hop_s, 0, config.n_mels),
+        cmap="magma",
+        vmin=bands.max() - config.range_db,
+    )
+    end = min(start + config.n_frames, len(bands))
+    for frame in (start, end):
+        axes[1].axvline(frame * hop_s, color="white", linestyle="--", linewidth=1.5)
+    axes[1].set(xlim=(0, time[-1]), ylabel="mel band")
+    axes[1].set_title("log mel bands; the model sees what is between the dashed lines")
+    figure.colorbar(mesh, ax=axes[1], label="dB")
+    scaled = (frames - frames.mean(axis=0)) / (frames.std(axis=0) + 1e-6)
+    mesh = axes[2].imshow(
+        scaled.T,
+        origin="lower",
+        aspect="auto",
+        extent=(0, config.n_frames, -0.5, config.n_mfcc - 0.5),
+        cmap="RdBu_r",
+        vmin=-3,
+        vmax=3,
+    )
+    axes[2].set(xlabel=f"frame of {hop_s * 1000:.0f} ms", ylabel="coefficient")
+    axes[2].set_title(f"the features, {config.n_frames} x {config.n_mfcc}, each row scaled to view")
+    figure.colorbar(mesh, ax=axes[2], label="deviations")
+    for axis in axes:
+        axis.grid(visible=False)
+    return figure
+
+
+def versions(named: Mapping[str, np.ndarray], *, sample_rate: int) -> Figure:
+    """Versions of one clip, each as waveform and spectrogram.
+
+    Parameters
+    ----------
+    named
+        Title -> samples [shape=(n,)].
+    """
+    figure, axes = plt.subplots(len(named), 2, figsize=(11, 1.5 * len(named)), sharex=True)
+    longest = max(map(len, named.values())) / sample_rate
+    top = max(np.abs(samples).max() for samples in named.values())
+    for (left, right), (title, samples) in zip(axes, named.items(), strict=True):
+        time = np.arange(len(samples)) / sample_rate
+        left.plot(time, samples, linewidth=0.4, color="#34495e")
+        left.set(ylim=(-top, top), xlim=(0, longest))
+        left.set_title(title, loc="left", fontsize=10)
+        spectrum = librosa.stft(samples.astype(np.float32), n_fft=512, hop_length=128)
+        decibel = librosa.amplitude_to_db(np.abs(spectrum), ref=np.max, top_db=70)
+        right.imshow(
+            decibel,
+            origin="lower",
+            aspect="auto",
+            extent=(0, len(samples) / sample_rate, 0, sample_rate / 2000),
+            cmap="magma",
+        )
+        right.set_ylabel("kHz")
+        for axis in (left, right):
+            axis.grid(visible=False)
+    for axis in axes[-1]:
+        axis.set_xlabel("seconds")
+    return figure
+
+
+def feature_distributions(
+    array: np.ndarray, rows: pd.DataFrame, *, n_mfcc: int, coefficients: Sequence[int]
+) -> Figure:
+    """How some coefficients are distributed over the clean training rows, by class and corpus.
+
+    Parameters
+    ----------
+    array [shape=(rows, n_frames, n_inputs)]
+    rows
+        In the order of the array.
+    """
+    part = rows[rows["split"] == splits.TRAIN].groupby("key").head(1)
+    means = np.asarray(array[part["row"].to_numpy()]).reshape(len(part), -1, n_mfcc).mean(axis=1)
+    figure, axes = plt.subplots(1, len(coefficients), figsize=(12, 3.4), squeeze=False)
+    for axis, coefficient in zip(axes[0], coefficients, strict=True):
+        sns.boxplot(
+            x=part["corpus"].to_numpy(),
+            y=means[:, coefficient],
+            hue=part["label"].to_numpy(),
+            palette=EMOTION_COLOURS,
+            fliersize=0,
+            linewidth=0.8,
+            ax=axis,
+            legend=coefficient == coefficients[-1],
+        )
+        axis.set(title=f"MFCC {coefficient}", xlabel="", ylabel="mean over the clip")
+    sns.move_legend(axes[0, -1], "upper left", bbox_to_anchor=(1, 1), frameon=False)
+    return figure

@@ -1,0 +1,86 @@
+"""Augmentation does what it says, by the numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import soundfile
+
+from ser_tinyml import augment
+from ser_tinyml.files import DataError
+
+RATE = 16_000
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+@pytest.fixture
+def tone() -> np.ndarray:
+    return (0.3 * np.sin(2 * np.pi * 220 * np.arange(RATE) / RATE)).astype(np.float32)
+
+
+def test_noise_has_the_snr_asked_for(tone, rng) -> None:
+    noisy = augment.add_noise(tone, augment.coloured_noise(len(tone), rng, exponent=0), snr_db=12)
+    snr = 20 * np.log10(augment.rms(tone) / augment.rms(noisy - tone))
+    assert snr == pytest.approx(12, abs=0.01)
+
+
+def test_pink_noise_falls_by_three_decibels_an_octave(rng) -> None:
+    power = np.abs(np.fft.rfft(augment.coloured_noise(2**18, rng, exponent=1))) ** 2
+    low, high = power[2**10 : 2**11].mean(), power[2**11 : 2**12].mean()
+    assert 10 * np.log10(low / high) == pytest.approx(3, abs=0.5)
+
+
+def test_hum_is_at_the_mains_frequency(rng) -> None:
+    power = np.abs(np.fft.rfft(augment.mains_hum(RATE, rng, sample_rate=RATE))) ** 2
+    assert np.argmax(power) in (50, 60)
+
+
+def test_gain_clips_at_full_scale(tone) -> None:
+    assert np.abs(augment.gain(tone, decibel=6)).max() == pytest.approx(0.6, rel=0.01)
+    assert np.abs(augment.gain(tone, decibel=40)).max() == 1
+
+
+def test_shift_moves_both_ways(tone) -> None:
+    later = augment.shift(tone, seconds=0.1, sample_rate=RATE)
+    assert not later[:1600].any() and (later[1600:] == tone).all()
+    earlier = augment.shift(tone, seconds=-0.1, sample_rate=RATE)
+    assert (earlier == tone[1600:]).all()
+    assert len(augment.shift(tone, seconds=-100, sample_rate=RATE)) == 1
+
+
+def test_original_recipe(tone, rng) -> None:
+    noisy = augment.original_noise(tone, rng)
+    assert 0 < np.std(noisy - tone) <= 0.5 * tone.max() * 1.05
+    assert len(augment.original_stretch_pitch(noisy, sample_rate=RATE)) == RATE / 0.8
+    long = np.tile(noisy, 2)
+    assert len(augment.original_stretch_pitch(long, sample_rate=RATE)) == 24_000
+
+
+def test_backgrounds_are_read_and_used(tmp_path, tone, rng) -> None:
+    soundfile.write(tmp_path / "tap.wav", 0.1 * rng.normal(size=3 * RATE), 44_100)
+    recordings = augment.read_backgrounds(tmp_path, sample_rate=RATE)
+    assert len(recordings) == 1
+    piece = augment.background(2 * RATE, rng, sample_rate=RATE, recordings=recordings)
+    assert len(piece) == 2 * RATE and augment.rms(piece) == pytest.approx(1)
+    (tmp_path / "tap.wav").unlink()
+    with pytest.raises(DataError, match="background recordings"):
+        augment.read_backgrounds(tmp_path, sample_rate=RATE)
+
+
+def test_the_same_generator_gives_the_same_version(tone) -> None:
+    def version(seed: int) -> np.ndarray:
+        return augment.augment(
+            tone,
+            np.random.default_rng(seed),
+            config=augment.AugmentConfig(),
+            sample_rate=RATE,
+            backgrounds=[],
+        )
+
+    np.testing.assert_array_equal(version(1), version(1))
+    assert version(1).dtype == np.float32
+    assert len(version(1)) != len(version(2)) or not np.array_equal(version(1), version(2))

@@ -1,0 +1,95 @@
+"""Extraction: every row the same whatever the order, resumable, and fast without other numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from ser_tinyml import bench, extract
+from ser_tinyml.augment import AugmentConfig
+from ser_tinyml.features import preset
+from ser_tinyml.files import DataError
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    """Seventy short recordings: more than one chunk."""
+    folder = tmp_path_factory.mktemp("recordings")
+    rng = np.random.default_rng(0)
+    for number in range(70):
+        time = np.arange(30_000) / 22_050
+        tone = np.sin(2 * np.pi * (120 + 5 * number) * time) * np.sin(4 * time)
+        samples = 0.2 * tone + 0.001 * rng.normal(size=30_000)
+        soundfile.write(folder / f"{number}.wav", samples, 22_050)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def clips() -> pd.DataFrame:
+    numbers = [str(number) for number in range(70)]
+    paths = [f"{number}.wav" for number in numbers]
+    return pd.DataFrame(
+        {"key": [f"TESS/{number}" for number in numbers], "path": paths, "sha256": numbers}
+    )
+
+
+def table(clips, variants) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"key": clips["key"].repeat(len(variants)), "variant": list(variants) * len(clips)}
+    ).reset_index(drop=True)
+
+
+def compute(rows, clips, recordings, folder, **changes) -> np.ndarray:
+    options = {"config": preset("default"), "augmentation": AugmentConfig(), "seed": 0, "jobs": 2}
+    path = extract.compute_features(
+        rows, clips, recordings=recordings, folder=folder, progress=False, **{**options, **changes}
+    )
+    return np.load(path)
+
+
+def test_rows_do_not_depend_on_their_neighbours_or_jobs(recordings, clips, tmp_path) -> None:
+    rows = table(clips, ["clean", "random_1"])
+    whole = compute(rows, clips, recordings, tmp_path / "whole")
+    assert whole.shape == (140, *preset("default").feature_shape)
+    some = rows[rows["key"].isin(clips["key"][50:55])].reset_index(drop=True)
+    part = compute(some, clips, recordings, tmp_path / "part", jobs=1)
+    np.testing.assert_array_equal(part, whole[100:110])
+    assert not np.array_equal(whole[0], whole[1])
+
+
+def test_takes_up_where_it_stopped(recordings, clips, tmp_path, monkeypatch) -> None:
+    rows = table(clips, ["clean"])
+    first = compute(rows, clips, recordings, tmp_path)
+    chunks = sorted((tmp_path / "chunks").iterdir())
+    assert len(chunks) == 2
+    chunks[0].unlink()
+    before = chunks[1].stat().st_mtime_ns
+    np.testing.assert_array_equal(compute(rows, clips, recordings, tmp_path), first)
+    assert chunks[1].stat().st_mtime_ns == before
+
+
+def test_other_settings_make_other_chunks(recordings, clips, tmp_path) -> None:
+    rows = table(clips, ["clean", "random_1"])
+    first = compute(rows, clips, recordings, tmp_path)
+    other = compute(rows, clips, recordings, tmp_path, seed=1)
+    np.testing.assert_array_equal(first[::2], other[::2])
+    assert not np.array_equal(first[1::2], other[1::2])
+    assert len(list((tmp_path / "chunks").iterdir())) == 2  # the stale ones are gone
+
+
+def test_a_missing_recording_is_named(recordings, clips, tmp_path) -> None:
+    bad = clips.assign(path=clips["path"].where(clips["key"] != "TESS/3", "gone.wav"))
+    with pytest.raises(DataError, match=r"gone\.wav"):
+        compute(table(bad, ["clean"]), bad, recordings, tmp_path)
+
+
+def test_equal_to_the_straightforward_loop(recordings, clips, tmp_path) -> None:
+    some = clips[:6]
+    found = compute(
+        table(some, extract.ORIGINAL_VARIANTS), some, recordings, tmp_path, config=bench.CONFIG
+    )
+    for number, (key, path) in enumerate(zip(some["key"], some["path"], strict=True)):
+        expected = bench.straightforward(recordings / path, key=key)
+        np.testing.assert_allclose(found[2 * number : 2 * number + 2], expected, atol=1e-4)
