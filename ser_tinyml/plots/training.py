@@ -1,0 +1,99 @@
+"""Figures of stage 03: how training went, and what the net gets right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from ser_tinyml.plots.style import CORPUS_COLOURS
+
+
+def learning_curves(history: pd.DataFrame, *, kept_epoch: int) -> Figure:
+    """Loss and validation UAR over the epochs; the epoch that was kept is marked."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.6))
+    left.plot(history["epoch"], history["loss"], label="training", color="#34495e")
+    left.plot(history["epoch"], history["validation_loss"], label="validation", color="#e0a030")
+    left.set(title="Loss", xlabel="epoch", ylabel="cross-entropy")
+    right.plot(history["epoch"], history["validation_uar"], label="UAR", color="#b8323c")
+    right.plot(
+        history["epoch"], history["validation_accuracy"], label="accuracy", color="#8c8c8c"
+    )
+    right.set(title="Validation", xlabel="epoch", ylabel="share", ylim=(0, 1))
+    for axis in (left, right):
+        axis.axvline(kept_epoch, color="black", linestyle=":", label=f"kept: epoch {kept_epoch}")
+        axis.legend(frameon=False)
+    return figure
+
+
+def confusions(scores: dict[str, dict[str, Any]], *, classes: Sequence[str]) -> Figure:
+    """Confusion matrices side by side, each row in percent of its true class.
+
+    Parameters
+    ----------
+    scores
+        Title -> what `metrics.score` gives.
+    """
+    figure, axes = plt.subplots(
+        1, len(scores), figsize=(3.4 * len(scores) + 0.8, 3.9), squeeze=False, sharey=True
+    )
+    for axis, (title, score) in zip(axes[0], scores.items(), strict=True):
+        counts = np.asarray(score["confusion"], float)
+        total = counts.sum(axis=1, keepdims=True)
+        percent = np.divide(100 * counts, total, out=np.full_like(counts, np.nan), where=total > 0)
+        sns.heatmap(
+            percent,
+            annot=True,
+            fmt=".0f",
+            cmap="Blues",
+            vmin=0,
+            vmax=100,
+            cbar=False,
+            square=True,
+            xticklabels=classes,
+            yticklabels=classes,
+            ax=axis,
+        )
+        axis.set(xlabel="heard as")
+        axis.set_title(f"{title}\nUAR {score['uar']:.3f}, n = {score['n']}")
+        axis.tick_params(axis="x", rotation=40)
+        axis.tick_params(axis="y", rotation=0)
+    axes[0, 0].set_ylabel("truth (rows: percent)")
+    return figure
+
+
+def per_speaker(table: pd.DataFrame, *, chance: float) -> Figure:
+    """UAR of every test speaker as a bar, in the colour of the corpus.
+
+    Parameters
+    ----------
+    table
+        Columns corpus, speaker, uar, n.
+    chance
+        UAR of always giving one answer.
+    """
+    table = table.sort_values(["corpus", "uar"]).reset_index(drop=True)
+    figure, axis = plt.subplots(figsize=(11, 3.6))
+    axis.bar(table.index, table["uar"], color=table["corpus"].map(CORPUS_COLOURS))
+    axis.axhline(chance, color="black", linestyle=":", linewidth=1)
+    names = [
+        name.removeprefix(f"{corpus}-")
+        for name, corpus in zip(table["speaker"], table["corpus"], strict=True)
+    ]
+    axis.set_xticks(table.index, names, rotation=90)
+    axis.grid(axis="x", visible=False)
+    axis.set(
+        title="UAR of every test speaker (dotted: always the same answer)",
+        xlabel="speaker",
+        ylabel="UAR",
+        ylim=(0, 1),
+    )
+    shown = [corpus for corpus in CORPUS_COLOURS if (table["corpus"] == corpus).any()]
+    handles = [plt.Rectangle((0, 0), 1, 1, color=CORPUS_COLOURS[corpus]) for corpus in shown]
+    axis.legend(handles, shown, frameon=False, ncols=len(shown), loc="upper left")
+    return figure
