@@ -62,22 +62,21 @@ def original_stretch_pitch(samples: np.ndarray, *, sample_rate: int) -> np.ndarr
 
 def coloured_noise(length: int, rng: np.random.Generator, *, exponent: float) -> np.ndarray:
     """Noise of unit RMS whose power falls as 1 / frequency ** exponent."""
-    spectrum = scipy.fft.rfft(rng.normal(size=length))
+    size = scipy.fft.next_fast_len(length, real=True)
+    spectrum = scipy.fft.rfft(rng.normal(size=size))
     frequency = np.maximum(np.arange(len(spectrum)), 1)
-    noise = scipy.fft.irfft(spectrum * frequency ** (-exponent / 2), n=length)
+    noise = scipy.fft.irfft(spectrum * frequency ** (-exponent / 2), n=size)[:length]
     return noise / rms(noise)
 
 
-def mains_hum(
-    length: int, rng: np.random.Generator, *, sample_rate: int
-) -> np.ndarray:
+def mains_hum(length: int, rng: np.random.Generator, *, sample_rate: int) -> np.ndarray:
     """Mains hum of unit RMS: 50 or 60 Hz and falling harmonics."""
     fundamental = rng.choice([50.0, 60.0])
     order = np.arange(1, 11)[:, None]
     phase = rng.uniform(0, 2 * np.pi, size=order.shape)
-    time = np.arange(length) / sample_rate
+    time = np.arange(sample_rate) / sample_rate  # every harmonic repeats after one second
     hum = (np.sin(2 * np.pi * fundamental * order * time + phase) / order).sum(axis=0)
-    return hum / rms(hum)
+    return np.resize(hum, length) / rms(hum)
 
 
 def rms(samples: np.ndarray) -> float:
