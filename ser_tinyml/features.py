@@ -195,7 +195,7 @@ class FeatureConfig:
 
 
 PRESETS = {
-    "default": FeatureConfig(name="default", onset_db=9.0),
+    "default": FeatureConfig(name="default", onset_db=9.0, n_frames=94, stack=2),
     # The published recipe, for comparison: whole clip, fixed crop, librosa's defaults.
     "original": FeatureConfig(
         name="original",

@@ -49,11 +49,11 @@ class TrainingConfig:
         For weights, order of rows and dropout.
     """
 
-    epochs: int = 40
+    epochs: int = 25
     batch_size: int = 64
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     schedule: str = "cosine"
-    patience: int = 12
+    patience: int = 10
     keep: str = "best"
     class_weights: str = "sqrt"
     normalise: bool = True
