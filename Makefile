@@ -1,0 +1,78 @@
+# make help says what there is. Everything runs in .venv, which is made when it is first needed.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/ready
+UV := uv==0.13.8
+
+DATA ?=
+EXPERIMENT ?=
+RUN ?=
+PARAMS ?=
+TESTS ?=
+export DATA EXPERIMENT RUN
+
+.PHONY: help run test lint bench publish results lock clean
+
+help:
+	@echo 'make run                          all notebooks, on speech that the project speaks itself'
+	@echo 'make run DATA=/path/to/corpora    the same on real recordings'
+	@echo '    PARAMS="epochs=5 seed=1"      any parameter of any notebook'
+	@echo '    EXPERIMENT=published          the parameters in notebooks/experiments/published.yaml'
+	@echo '    RUN=name                      into runs/name (default: demo, real or the experiment)'
+	@echo 'make test                         linter, unit tests, all notebooks on synthetic speech'
+	@echo 'make lint                         the linter alone'
+	@echo 'make bench DATA=/path/to/corpora  feature extraction against the straightforward loop'
+	@echo 'make publish RUN=real             put a run'"'"'s model, figures, C++ and notebooks in place'
+	@echo 'make results                      the table and picture of the README, from runs'
+	@echo 'make lock                         requirements.lock from requirements.txt'
+	@echo 'make clean                        remove .venv, caches, the spoken corpus and its run'
+
+$(READY): requirements.txt requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+	    echo "$(PYTHON) is $$($(PYTHON) --version 2>&1): expected Python 3.11, 3.12 or 3.13;" \
+	         "another one is chosen like this: make PYTHON=python3.12 …" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || { \
+	    echo "$(PYTHON) cannot make virtual environments;" \
+	         "on Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
+	@echo "Setting up $(VENV), once: about 3 GB, some minutes"
+	@[ -x $(PY) ] && $(PY) -c '' 2> /dev/null || $(PYTHON) -m venv --clear $(VENV)
+	@quiet=-q; [ ! -t 1 ] || quiet=; \
+	    $(PY) -m pip --disable-pip-version-check install $$quiet -r requirements.txt -c requirements.lock
+	@touch $@
+
+run: $(READY)
+	@$(PY) -m ser_tinyml run --data "$$DATA" --experiment "$$EXPERIMENT" --run "$$RUN" $(PARAMS)
+
+test: lint
+	@$(PY) -m pytest $(TESTS)
+
+lint: $(READY)
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+bench: $(READY)
+	@[ -n "$$DATA" ] || { echo 'make bench DATA=/path/to/corpora' >&2; exit 1; }
+	@$(PY) -m ser_tinyml bench --recordings "$$DATA" $(PARAMS)
+
+publish: $(READY)
+	@[ -n "$$RUN" ] || { echo 'make publish RUN=real' >&2; exit 1; }
+	@$(PY) -m ser_tinyml publish "$$RUN" $(PARAMS)
+
+results: $(READY)
+	@$(PY) -m ser_tinyml results $(PARAMS)
+
+lock: $(READY)
+	@$(PY) -m pip --disable-pip-version-check install -q $(UV)
+	@grep -v '^-e' requirements.txt | $(PY) -m uv pip compile - --quiet --universal \
+	    --python-version 3.11 --no-header --no-annotate --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) runs/demo data/demo .pytest_cache .ruff_cache *.egg-info
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

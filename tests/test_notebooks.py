@@ -1,0 +1,144 @@
+"""How notebooks are written, and that they run: all five, headless, on a small synthetic corpus."""
+
+from __future__ import annotations
+
+import ast
+import statistics
+from pathlib import Path
+
+import pytest
+
+from ser_tinyml import files, pipeline, publish
+from ser_tinyml.runs import STAGES, Run
+
+ROOT = Path(__file__).parents[1]
+PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+LONGEST_CELL = 25
+LONGEST_MEDIAN = 6
+
+every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+
+
+def lines(source: str) -> int:
+    return len(source.strip().splitlines())
+
+
+def test_every_stage_has_its_notebook():
+    assert [path.stem for path in PATHS] == list(STAGES)
+
+
+@every_notebook
+def test_notebook_is_written_as_agreed(path):
+    book = pipeline.read_notebook(path)
+    assert (book.nbformat, book.nbformat_minor) == (4, 5)
+    assert book.metadata == publish.KERNEL
+    head, imports, parameters, config = [
+        cell for cell in book.cells if publish.TAG not in cell.metadata.get("tags", [])
+    ][:4]
+    assert head.cell_type == "markdown"
+    for word in ("**In:**", "**Out:**", "**Time:**"):
+        assert word in head.source
+    assert all(isinstance(s, (ast.Import, ast.ImportFrom)) for s in ast.parse(imports.source).body)
+    assert parameters.metadata.tags == ["parameters"]
+    assert "run_dir" in pipeline.parameter_defaults(book, path.stem)
+    assert config.cell_type == "code"
+    ids = [cell.id for cell in book.cells]
+    assert len(set(ids)) == len(ids)
+    assert all(cell.source.strip() for cell in book.cells)
+
+
+@every_notebook
+def test_a_parameter_says_what_it_is(path):
+    (cell,) = [
+        cell
+        for cell in pipeline.code_cells(pipeline.read_notebook(path))
+        if "parameters" in cell.metadata.get("tags", [])
+    ]
+    without = [line for line in cell.source.splitlines() if "  # " not in line]
+    assert [line for line in without if not line.startswith("seed = ")] == []
+
+
+@every_notebook
+def test_code_cells_are_thin(path):
+    sources = [cell.source for cell in pipeline.code_cells(pipeline.read_notebook(path))]
+    sizes = [lines(source) for source in sources]
+    assert max(sizes) <= LONGEST_CELL
+    assert statistics.median(sizes) <= LONGEST_MEDIAN
+    nodes = [node for source in sources for node in ast.walk(ast.parse(source))]
+    assert not [node.name for node in nodes if isinstance(node, ast.ClassDef)]
+    assert "chdir" not in "".join(sources)
+
+
+@every_notebook
+def test_outputs_can_be_published(path):
+    metrics = ROOT / "models" / "metrics.json"
+    synthetic = not metrics.is_file() or files.read_json(metrics)["01_index"]["synthetic"]
+    for cell in pipeline.code_cells(pipeline.read_notebook(path)):
+        for output in cell.outputs:
+            assert output.output_type != "error", cell.id
+            assert output.get("name") != "stderr", cell.id
+            assert publish.absolute_paths(output) == [], cell.id
+            assert synthetic or not publish.has_player(output), cell.id
+
+
+class Headless:
+    """One small run of all five, kept for all tests below."""
+
+    def __init__(self, folder: Path) -> None:
+        self.run = Run(folder / "runs" / "small")
+        self.parameters = {
+            "recordings_dir": folder / "demo",
+            "demo_scale": 0.01,  # one clip of each emotion by each speaker
+            "augmented_rows": 1,
+            "epochs": 2,
+            "latency_inferences": 5,
+            "calibration_clips": 32,
+        }
+
+    def do(self, **changed) -> list[str]:
+        return pipeline.run(self.run.folder, parameters={**self.parameters, **changed})
+
+
+@pytest.fixture(scope="module")
+def headless(tmp_path_factory) -> Headless:
+    made = Headless(tmp_path_factory.mktemp("headless"))
+    assert made.do() == list(STAGES)
+    return made
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+class TestHeadless:
+    def test_all_results_are_there(self, headless):
+        run = headless.run
+        for stage, name in publish.FILES:
+            assert run.input(stage, name).stat().st_size > 0
+        for stage, name in publish.FOLDERS:
+            assert list((run.folder / stage / name).iterdir())
+        for stage in STAGES:
+            assert run.metrics(stage)
+            assert list((run.folder / stage / "figures").glob("*.png"))
+        assert run.metrics("01_index")["synthetic"] is True
+        assert (headless.run.folder / "04_convert" / "int8.tflite").stat().st_size <= 150_000
+
+    @every_notebook
+    def test_every_picture_shows_and_nothing_warns(self, headless, path):
+        book = pipeline.read_notebook(headless.run.input(path.stem, pipeline.EXECUTED))
+        outputs = [output for cell in book.cells for output in cell.get("outputs", [])]
+        shown = sum("image/png" in output.get("data", {}) for output in outputs)
+        saved = len(list((headless.run.folder / path.stem / "figures").glob("*.png")))
+        assert shown >= saved >= 1
+        noise = "".join(o.text for o in outputs if o.get("name") == "stderr")
+        assert "Warning" not in noise
+
+    def test_it_can_be_published_twice_with_the_same_bytes(self, headless, tmp_path):
+        for path in PATHS:
+            files.write_bytes(tmp_path / "notebooks" / path.name, path.read_bytes())
+        changed = publish.publish(headless.run.folder, root=tmp_path, synthetic=True)
+        assert tmp_path / "models" / "int8.tflite" in changed
+        assert publish.publish(headless.run.folder, root=tmp_path, synthetic=True) == []
+
+    def test_again_does_nothing_and_a_parameter_reruns_from_its_stage_on(self, headless, capsys):
+        assert headless.do() == []
+        assert capsys.readouterr().out.count("is up to date") == len(STAGES)
+        assert headless.do(calibration_clips=24) == list(STAGES[3:])

@@ -1,0 +1,93 @@
+"""Five small notebooks in place of the real ones, for the tests of what runs and publishes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+
+from ser_tinyml.runs import STAGES
+
+IMPORTS = """\
+import os, sys, time
+from pathlib import Path
+
+from ser_tinyml import files
+from ser_tinyml.runs import Run"""
+
+PARAMETERS = {
+    "01_index": """\
+recordings_dir = "../data/demo"
+speak_demo = True""",
+    "02_features": """\
+recordings_dir = "../data/demo"
+background_dir = ""
+shift = 1.0  # s""",
+    "03_train": """\
+epochs = 2
+shift = 2.0  # s
+keep = "best"
+clean = True""",
+    "04_convert": "mb = 1",
+    "05_export": "",
+}
+
+WORK = {
+    "01_index": """\
+if speak_demo:
+    files.write_text(Path(recordings_dir) / "a.wav", "spoken")
+names = sorted(path.name for path in Path(recordings_dir).iterdir())
+files.write_json(out / "clips.json", names)
+run.write_metrics("01_index", {"synthetic": speak_demo, "headline": [f"{len(names)} clips"]})
+print(recordings_dir)""",
+    "02_features": """\
+files.write_json(out / "features.json", [shift, background_dir])
+files.write_json(out / "labels.json", files.read_json(run.input("01_index", "clips.json")))
+run.write_metrics("02_features", {})
+print("progress", file=sys.stderr)""",
+    "03_train": """\
+for epoch in range(epochs):
+    print("epoch", epoch, flush=True)
+files.write_json(out / "normalisation.json", [epochs, shift, keep, clean])
+run.write_metrics("03_train", {})""",
+    "04_convert": """\
+held = bytearray(mb * 1_000_000)
+time.sleep(0.6 if mb > 1 else 0)
+for variant in ("float32", "dynamic_range", "int8"):
+    files.write_text(out / f"{variant}.tflite", variant)
+run.write_metrics("04_convert", {})""",
+    "05_export": """\
+seen = {"python": sys.executable, "here": Path.cwd().name, **dict(os.environ)}
+files.write_json(out / "kernel.json", seen)
+files.write_text(out / "model_card.md", "card")
+files.write_text(out / "model" / "model.cpp", "array")
+files.write_text(out / "golden" / "golden.json", "{}")
+run.write_metrics("05_export", {})""",
+}
+
+
+def write(folder: Path, stage: str, *more: str, work: str | None = None) -> Path:
+    """Write one notebook; `more` are code cells at its end."""
+    cells = [nbformat.v4.new_markdown_cell("In, out, time.", id="head")]
+    sources = [
+        ("imports", IMPORTS),
+        ("parameters", f'run_dir = "../runs/demo"\n{PARAMETERS[stage]}'.strip()),
+        ("open", f'run = Run(run_dir)\nout = run.output("{stage}")'),
+        ("work", WORK[stage] if work is None else work),
+        *((f"more-{number}", source) for number, source in enumerate(more)),
+    ]
+    cells += [nbformat.v4.new_code_cell(source, id=name) for name, source in sources]
+    cells[2].metadata["tags"] = ["parameters"]
+    book = nbformat.v4.new_notebook(cells=cells)
+    book.metadata["kernelspec"] = {"display_name": "x", "language": "python", "name": "x"}
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{stage}.ipynb"
+    nbformat.write(book, path)
+    return path
+
+
+def write_all(folder: Path) -> Path:
+    """Write all five."""
+    for stage in STAGES:
+        write(folder, stage)
+    return folder
