@@ -132,7 +132,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"largest difference {result['largest_difference']:.2g} (must be {MUST_DIFFERENCE:g})\n"
         f"written to {options.out}"
     )
-    good = (
-        result["speedup"] >= MUST_SPEEDUP and result["largest_difference"] <= MUST_DIFFERENCE
-    )
+    good = result["speedup"] >= MUST_SPEEDUP and result["largest_difference"] <= MUST_DIFFERENCE
     return 0 if good else 1

@@ -195,9 +195,7 @@ def _compute_chunk(
     return sum(map(len, arrays))
 
 
-def _join(
-    tasks: list[dict[str, Any]], chunks: Path, path: Path, shape: tuple[int, ...]
-) -> Path:
+def _join(tasks: list[dict[str, Any]], chunks: Path, path: Path, shape: tuple[int, ...]) -> Path:
     """Put the chunks together on disk, one in memory at a time."""
     partial = path.with_name(f".{path.name}.partial")
     array = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float32, shape=shape)

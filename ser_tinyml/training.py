@@ -41,6 +41,11 @@ class TrainingConfig:
         "best": the weights of the epoch with the best validation UAR; "last": those of the last.
     class_weights
         "balanced": each class weighs the same in the loss; "sqrt": half-way there; "none".
+    label_smoothing
+        Share of each target that is spread evenly over the classes, 0 to 1 (excluded).
+    input_noise
+        Deviation of the normal noise that is added to normalised features in training, drawn anew
+        every epoch.
     normalise
         Whether features are brought to zero mean and unit deviation, as fitted on training rows.
     dropout
@@ -56,6 +61,8 @@ class TrainingConfig:
     patience: int = 10
     keep: str = "best"
     class_weights: str = "sqrt"
+    label_smoothing: float = 0.1
+    input_noise: float = 0.3
     normalise: bool = True
     dropout: float = 0.3
     seed: int = 0
@@ -73,6 +80,11 @@ class TrainingConfig:
                 raise DataError(
                     f"training: expected {name} >= {least}, found {getattr(self, name)}"
                 )
+        if not 0 <= self.label_smoothing < 1 or self.input_noise < 0:
+            raise DataError(
+                "training: expected 0 <= label_smoothing < 1 and input_noise >= 0, "
+                f"found {self.label_smoothing} and {self.input_noise}"
+            )
 
 
 @dataclass(frozen=True)
@@ -230,7 +242,11 @@ def fit(
         if config.schedule == "cosine"
         else config.learning_rate
     )
-    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
+    model.compile(
+        keras.optimizers.Adam(rate),
+        keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing),
+    )
+    targets = np.eye(len(classes), dtype=np.float32)[train_y]
     identity = files.sha256_json(
         [
             asdict(config),
@@ -249,12 +265,17 @@ def fit(
         if _stopped(state.history, config):
             break
         start = time.perf_counter()
-        order = np.random.default_rng([config.seed, epoch]).permutation(len(train_x))
+        rng = np.random.default_rng([config.seed, epoch])
+        order = rng.permutation(len(train_x))
         loss = 0.0
         for first in range(0, len(order), config.batch_size):
             batch = order[first : first + config.batch_size]
+            inputs = train_x[batch]
+            if config.input_noise:
+                noise = rng.standard_normal(inputs.shape, dtype=np.float32)
+                inputs = inputs + config.input_noise * noise
             loss += len(batch) * model.train_on_batch(
-                train_x[batch], train_y[batch], sample_weight=weight[train_y[batch]]
+                inputs, targets[batch], sample_weight=weight[train_y[batch]]
             )
         probabilities = predict(model, validation_x)
         found = metrics.score(validation_y, probabilities.argmax(axis=1), classes=classes)

@@ -112,9 +112,7 @@ def test_stacking_only_reshapes() -> None:
     samples = speech_like(2.0)
     stacked = features.waveform_features(samples, two)
     assert stacked.shape == (24, 26)
-    np.testing.assert_array_equal(
-        stacked.reshape(48, 13), features.waveform_features(samples, one)
-    )
+    np.testing.assert_array_equal(stacked.reshape(48, 13), features.waveform_features(samples, one))
 
 
 def test_config_survives_its_file_and_notices_a_change(tmp_path) -> None:

@@ -144,9 +144,7 @@ def test_too_few_speakers_are_an_error(clips) -> None:
 
 def test_fold_of_a_speaker_does_not_depend_on_the_order(clips) -> None:
     shuffled = clips.sample(frac=1, random_state=1)
-    pd.testing.assert_series_equal(
-        splits.speaker_folds(clips), splits.speaker_folds(shuffled)
-    )
+    pd.testing.assert_series_equal(splits.speaker_folds(clips), splits.speaker_folds(shuffled))
     assert np.array_equal(
         splits.split_speakers(clips).to_numpy(),
         splits.split_speakers(shuffled).sort_index().to_numpy(),

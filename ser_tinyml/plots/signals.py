@@ -29,7 +29,7 @@ def split_overview(rows: pd.DataFrame) -> Figure:
     clips = rows.drop_duplicates(["key", "split"])
     corpora = sorted(clips["corpus"].unique())
     counts = clips.groupby(["corpus", "speaker", "split"]).size().unstack(fill_value=0)
-    widths = [max(len(counts.loc[corpus]), 4) for corpus in corpora]
+    widths = [max(len(counts.loc[corpus]), 6) for corpus in corpora]
     figure, axes = plt.subplots(
         1, len(corpora), figsize=(12, 3.2), width_ratios=widths, squeeze=False
     )
@@ -41,8 +41,8 @@ def split_overview(rows: pd.DataFrame) -> Figure:
                 axis.bar(range(len(part)), part[split], bottom=bottom, color=colour, width=0.8)
                 bottom += part[split].to_numpy()
         names = [speaker.removeprefix(f"{corpus}-") for speaker in part.index]
-        step = max(1, len(names) // 12)
-        axis.set_xticks(range(0, len(names), step), names[::step], rotation=90)
+        step = 1 + len(names) // 30
+        axis.set_xticks(range(0, len(names), step), names[::step], rotation=90, fontsize=7)
         axis.grid(axis="x", visible=False)
         axis.set_title(corpus)
         axis.set_xlabel("speaker")
@@ -98,6 +98,7 @@ def clip_to_features(
         vmax=3,
     )
     axes[2].set(xlabel=f"frame of {hop_s * 1000:.0f} ms", ylabel="coefficient")
+    axes[2].set_yticks(range(0, config.n_mfcc, 3))
     axes[2].set_title(f"the features, {config.n_frames} x {config.n_mfcc}, each row scaled to view")
     figure.colorbar(mesh, ax=axes[2], label="deviations")
     for axis in axes:
@@ -163,6 +164,8 @@ def feature_distributions(
             ax=axis,
             legend=coefficient == coefficients[-1],
         )
-        axis.set(title=f"MFCC {coefficient}", xlabel="", ylabel="mean over the clip")
+        axis.set(title=f"MFCC {coefficient}", xlabel="", ylabel="")
+        axis.tick_params(axis="x", rotation=30)
+    axes[0, 0].set_ylabel("mean over the clip")
     sns.move_legend(axes[0, -1], "upper left", bbox_to_anchor=(1, 1), frameon=False)
     return figure

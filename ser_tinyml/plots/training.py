@@ -21,9 +21,7 @@ def learning_curves(history: pd.DataFrame, *, kept_epoch: int) -> Figure:
     left.plot(history["epoch"], history["validation_loss"], label="validation", color="#e0a030")
     left.set(title="Loss", xlabel="epoch", ylabel="cross-entropy")
     right.plot(history["epoch"], history["validation_uar"], label="UAR", color="#b8323c")
-    right.plot(
-        history["epoch"], history["validation_accuracy"], label="accuracy", color="#8c8c8c"
-    )
+    right.plot(history["epoch"], history["validation_accuracy"], label="accuracy", color="#8c8c8c")
     right.set(title="Validation", xlabel="epoch", ylabel="share", ylim=(0, 1))
     for axis in (left, right):
         axis.axvline(kept_epoch, color="black", linestyle=":", label=f"kept: epoch {kept_epoch}")
