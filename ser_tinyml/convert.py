@@ -113,7 +113,7 @@ def operators(tflite: bytes) -> list[str]:
 
     A custom operator, such as one of Select TensorFlow, is named ``CUSTOM:<its name>``.
     """
-    model = _parse(tflite)
+    model = parse(tflite)
     names = []
     for code in model.operatorCodes:
         number = max(code.builtinCode, code.deprecatedBuiltinCode)  # files before 2020 have one
@@ -147,7 +147,7 @@ def check_operators(tflite: bytes, *, board: bool = True) -> list[str]:
     ConversionError
         Naming all that is wrong.
     """
-    model = _parse(tflite)
+    model = parse(tflite)
     names = operators(tflite)
     wrong = [
         f"{name}: TFLite Micro has no such operator"
@@ -181,7 +181,7 @@ def io_quantisation(tflite: bytes) -> Quantisation:
     ConversionError
         If its input or output is not int8.
     """
-    graph = _parse(tflite).subgraphs[0]
+    graph = parse(tflite).subgraphs[0]
     numbers: list[Any] = []
     for tensor in (graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]):
         if tensor.type != schema.TensorType.INT8:
@@ -194,9 +194,41 @@ def io_quantisation(tflite: bytes) -> Quantisation:
 
 def io_shape(tflite: bytes) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Shape of a model's input, (1, n_frames, n_inputs), and of its output, (1, n_classes)."""
-    graph = _parse(tflite).subgraphs[0]
+    graph = parse(tflite).subgraphs[0]
     first, last = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
     return tuple(map(int, first.shape)), tuple(map(int, last.shape))
+
+
+def one_step(tflite: bytes) -> bytes:
+    """The same int8 network for one step at a time, its state kept from step to step.
+
+    The time dimension becomes 1. Weights and scales stay, so n_frames steps from a fresh state
+    give what the whole clip gives, bit for bit. (Converting a second, shorter model would
+    calibrate it anew.)
+
+    Parameters
+    ----------
+    tflite
+        A model whose input is (1, n_frames, n_inputs).
+
+    Raises
+    ------
+    ConversionError
+        If it has no fused LSTM, or is not for the board.
+    """
+    check_operators(tflite)
+    (_, steps, _), _ = io_shape(tflite)
+    data = bytearray(tflite)
+    graph = schema.Model.GetRootAsModel(data, 0).Subgraphs(0)
+    for i in range(graph.TensorsLength()):
+        tensor = graph.Tensors(i)
+        if tensor.ShapeLength() == 3:
+            if tensor.Shape(1) != steps:
+                raise ConversionError(
+                    f"{tensor.Name().decode()}: expected {steps} steps, found {tensor.Shape(1)}"
+                )
+            tensor.ShapeAsNumpy()[1] = 1
+    return bytes(data)
 
 
 def quantise(values: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
@@ -291,7 +323,7 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _parse(tflite: bytes) -> schema.ModelT:
+def parse(tflite: bytes) -> schema.ModelT:
     """Read a flatbuffer.
 
     Raises

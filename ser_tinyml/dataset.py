@@ -194,16 +194,18 @@ def origin(scan: Scan) -> str:
 def summary(scan: Scan) -> dict[str, Any]:
     """The scan's numbers, for a metrics.json."""
     clips = scan.clips
+    speakers = clips["speaker"].nunique()
     return {
         "synthetic": scan.synthetic,
         "clips": len(clips),
         "hours": clips["duration_s"].sum() / 3600,
-        "speakers": clips["speaker"].nunique(),
+        "speakers": speakers,
         "clips_by_corpus": dict(Counter(clips["corpus"])),
         "clips_by_emotion": dict(Counter(clips["emotion"])),
         "left_out": len(scan.left_out),
         "left_out_by_reason": dict(Counter(scan.left_out["reason"])),
         "completeness": scan.completeness.set_index("corpus").to_dict(orient="index"),
+        "headline": [f"{len(clips)} clips of {speakers} speakers, {len(scan.left_out)} left out"],
     }
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ser_tinyml import convert, features, files
+from ser_tinyml import convert, direct, features, files
 from ser_tinyml.corpora import BY_NAME as CORPORA_BY_NAME
 from ser_tinyml.corpora import demo
 from ser_tinyml.features import FeatureConfig
@@ -135,9 +135,19 @@ class Export:
         return TfliteMicroRuntime(self.tflite)
 
     @cached_property
+    def board_tflite(self) -> bytes:
+        """What the board runs: the model for one step at a time, with the same answers."""
+        return convert.one_step(self.tflite)
+
+    @cached_property
     def arena_measured(self) -> int:
-        """Bytes that the arena takes on this computer."""
-        return self.runtime.arena_bytes
+        """Bytes that the arena of `board_tflite` takes on this computer."""
+        return TfliteMicroRuntime(self.board_tflite).arena_bytes
+
+    @cached_property
+    def network(self) -> direct.NetworkTables:
+        """The network as the engine without an interpreter takes it."""
+        return direct.network_tables(self.tflite)
 
     @property
     def arena_size(self) -> int:
@@ -169,6 +179,8 @@ def source_files(export: Export) -> dict[str, str]:
         "labels.h": _labels_header(export),
         "quantization.h": _quantization_header(export),
         "arena.h": _arena_header(export),
+        "direct_tables.h": _direct_header(export),
+        "direct_tables.cpp": _direct_source(export),
     }
 
 
@@ -302,6 +314,7 @@ def write_golden(folder: str | Path, export: Export, clips: Sequence[GoldenClip]
                 "about": clip.about,
                 "label": export.labels[int(clip.outputs.argmax())],
                 "samples": len(clip.waveform),
+                "onset": _onset(clip, export.config),
                 "files": names,
             }
         )
@@ -317,6 +330,11 @@ def write_golden(folder: str | Path, export: Export, clips: Sequence[GoldenClip]
     return [*written, files.write_json(folder / "golden.json", head)]
 
 
+def _onset(clip: GoldenClip, config: FeatureConfig) -> int:
+    """The frame at which a clip's features begin."""
+    return features.onset(features.log_mel(clip.waveform / np.float32(32768), config), config)
+
+
 def manifest(folder: str | Path, paths: Sequence[Path]) -> dict[str, dict[str, Any]]:
     """SHA-256 and size of files, by their path relative to the folder."""
     listed = {}
@@ -325,6 +343,50 @@ def manifest(folder: str | Path, paths: Sequence[Path]) -> dict[str, dict[str, A
         name = path.relative_to(folder).as_posix()
         listed[name] = {"bytes": len(data), "sha256": files.sha256_bytes(data)}
     return listed
+
+
+def fnv1a(data: bytes) -> int:
+    """The 32-bit FNV-1a checksum: short to compute on the board."""
+    value = 0x811C9DC5
+    for byte in data:
+        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return value
+
+
+def fft_twiddles(n_fft: int) -> tuple[np.ndarray, np.ndarray]:
+    """Factors of the board's Fourier transform, in the order in which it uses them.
+
+    It takes n_fft real samples as half as many complex ones. The first pass joins 8 of them (4,
+    if half of n_fft is a power of 4), each further pass 4 times as many.
+
+    Returns
+    -------
+    passes : array of float64 [shape=(n, 3, 2)]
+        For every k of every pass but the first: exp(-2 pi i m k / length) of m = 1, 2, 3, real
+        and imaginary part.
+    split : array of float64 [shape=(n_fft / 4, 2)]
+        exp(-2 pi i k / n_fft), which takes the real signal's spectrum from the complex one's.
+
+    Raises
+    ------
+    DataError
+        If n_fft is not a power of 2, at least 32.
+    """
+    if n_fft < 32 or n_fft & (n_fft - 1):
+        raise DataError(f"n_fft: expected a power of 2 from 32 on, found {n_fft}")
+    half = n_fft // 2
+    joined = 8 if half.bit_length() % 2 == 0 else 4
+    angles = []
+    while joined < half:
+        length = 4 * joined
+        angles += [[m * k / length for m in (1, 2, 3)] for k in range(joined)]
+        joined = length
+
+    def turn(parts: np.ndarray) -> np.ndarray:
+        return np.stack([np.cos(2 * np.pi * parts), -np.sin(2 * np.pi * parts)], axis=-1)
+
+    passes = np.reshape(np.array(angles, np.float64), (-1, 3))
+    return turn(passes), turn(np.arange(n_fft // 4) / n_fft)
 
 
 def _int16(samples: np.ndarray) -> np.ndarray:
@@ -391,7 +453,14 @@ def _constants(rows: Sequence[tuple[str, str, str, str]]) -> str:
 
 
 def _model_header() -> str:
-    ids = ("kModelDataId", "kFeatureTablesId", "kLabelsId", "kQuantizationId", "kArenaId")
+    ids = (
+        "kModelDataId",
+        "kFeatureTablesId",
+        "kLabelsId",
+        "kQuantizationId",
+        "kArenaId",
+        "kDirectTablesId",
+    )
     compared = " &&\n         ".join(f"SameText({name}, kFeatureSettingsId)" for name in ids)
     body = f"""\
 constexpr const char* kModelId = kFeatureSettingsId;
@@ -400,6 +469,9 @@ static_assert(kTableWindowLength == kWindowLength, "tables are of other features
 static_assert(kTableMelCount == kMelCount, "tables are of other features");
 static_assert(kTableMfccCount == kMfccCount, "tables are of other features");
 static_assert(kTableInputCount == kInputCount, "tables are of other features");
+static_assert(kTableFftLength == kFftLength, "tables are of other features");
+static_assert(kDirectInputCount == kInputCount, "tables are of another network");
+static_assert(kDirectClassCount == kLabelCount, "tables are of another network");
 
 inline bool SameText(const char* a, const char* b) {{
   while (*a != '\\0' && *a == *b) {{
@@ -415,22 +487,34 @@ inline bool FilesBelongTogether() {{
   return {compared};
 }}
 """
-    parts = ("arena", "feature_settings", "feature_tables", "labels", "model_data", "quantization")
+    parts = (
+        "arena",
+        "direct_tables",
+        "feature_settings",
+        "feature_tables",
+        "labels",
+        "model_data",
+        "quantization",
+    )
     return _header("MODEL", body, includes=[f"{part}.h" for part in parts])
 
 
 def _model_data_header(export: Export) -> str:
     body = f"""\
 extern const char kModelDataId[];
-extern const char kModelSha256[];  // of the .tflite file
-constexpr std::size_t kModelSize = {len(export.tflite)};  // bytes
+extern const char kModelSha256[];  // of the .tflite file that it was made of
+
+// That file with a time dimension of 1: a step at a time, the state kept from step to step, gives
+// the answer to the whole clip, bit for bit.
+constexpr std::size_t kModelSize = {len(export.board_tflite)};  // bytes
 extern const unsigned char kModelData[kModelSize];  // aligned to 16 bytes
+constexpr std::uint32_t kModelChecksum = 0x{fnv1a(export.board_tflite):08x};  // FNV-1a of the bytes
 """
-    return _header("MODEL_DATA", body, includes=("cstddef",))
+    return _header("MODEL_DATA", body, includes=("cstddef", "cstdint"))
 
 
 def _model_data_source(export: Export) -> str:
-    items = [f"0x{byte:02x}" for byte in export.tflite]
+    items = [f"0x{byte:02x}" for byte in export.board_tflite]
     body = (
         f'const char kModelDataId[] = "{export.model_id}";\n'
         f'const char kModelSha256[] =\n    "{export.model_sha256}";\n'
@@ -479,6 +563,7 @@ def _settings_header(export: Export) -> str:
 def _tables_header(export: Export) -> str:
     config = export.config
     weights = sum(len(band) for _, band in mel_bands(config))
+    passes, split = fft_twiddles(config.n_fft)
     body = f"""\
 extern const char kFeatureTablesId[];
 
@@ -487,6 +572,9 @@ constexpr int kTableMelCount = {config.n_mels};
 constexpr int kTableMfccCount = {config.n_mfcc};
 constexpr int kTableInputCount = {config.feature_shape[1]};
 constexpr int kMelWeightCount = {weights};
+constexpr int kTableFftLength = {config.n_fft};
+constexpr int kFftTwiddleCount = {passes.size};
+constexpr int kFftSplitCount = {split.size};
 
 extern const float kWindow[kTableWindowLength];  // periodic Hann
 
@@ -497,6 +585,11 @@ extern const std::uint16_t kMelBinCount[kTableMelCount];
 extern const float kMelWeights[kMelWeightCount];
 
 extern const float kDct[kTableMfccCount][kTableMelCount];  // orthonormal DCT-II
+
+// Real and imaginary parts in turn. For each k of each pass but the first, and m = 1, 2, 3:
+// exp(-2 pi i m k / length). To split the complex spectrum: exp(-2 pi i k / kTableFftLength).
+extern const float kFftTwiddles[kFftTwiddleCount];
+extern const float kFftSplit[kFftSplitCount];
 
 // The model's input is (feature - mean) / std. Dividing gives the same bits as the training did;
 // multiplying by 1 / std may move a value that lies between two steps of int8.
@@ -512,6 +605,7 @@ def _tables_source(export: Export) -> str:
     bands = mel_bands(export.config)
     weights = np.concatenate([band for _, band in bands])
     inverse = np.float32(1) / export.std
+    passes, split = fft_twiddles(export.config.n_fft)
 
     def floats(declaration: str, values: np.ndarray) -> str:
         return _array(declaration, [c_float(value) for value in values])
@@ -529,6 +623,8 @@ def _tables_source(export: Export) -> str:
         integers("const std::uint16_t kMelBinCount[kTableMelCount]", [len(b) for _, b in bands]),
         floats("const float kMelWeights[kMelWeightCount]", weights),
         f"const float kDct[kTableMfccCount][kTableMelCount] = {{\n{rows}}};\n",
+        floats("const float kFftTwiddles[kFftTwiddleCount]", passes.ravel()),
+        floats("const float kFftSplit[kFftSplitCount]", split.ravel()),
         floats("const float kFeatureMean[kTableInputCount]", export.mean),
         floats("const float kFeatureStd[kTableInputCount]", export.std),
         floats("const float kFeatureInverseStd[kTableInputCount]", inverse),
@@ -574,12 +670,139 @@ def _arena_header(export: Export) -> str:
     ]
     body = (
         f'constexpr char kArenaId[] = "{export.model_id}";\n\n'
-        "// Measured with tflite-micro's reference kernels. Pointers take half as much on the board,\n"
+        "// Measured with tflite-micro's reference kernels. Pointers take half as much on a board,\n"
         f"// but libraries for it are of other versions: {ARENA_MARGIN:.0%} is added and the sum "
         f"rounded\n// up to {ARENA_STEP} bytes. The board reports what it really used.\n"
         + _constants(rows)
     )
     return _header("ARENA", body, includes=("cstddef",))
+
+
+def _direct_header(export: Export) -> str:
+    network = export.network
+    widths = [layer.width for layer in network.lstms]
+    units = [layer.units for layer in network.lstms]
+    filled = -(-network.n_inputs // direct.ROWS) * direct.ROWS
+    widest = max([filled, *widths, *(layer.outputs for layer in network.denses)])
+    body = f"""\
+extern const char kDirectTablesId[];
+
+// The network as straight C++ takes it. Sizes are filled up to a multiple of {direct.ROWS}; what was
+// added has zero weights. All zero points are folded into the biases.
+//
+// Weights are of four rows at a time, for four inputs 8 numbers: 256 * a + b with a and b of rows 0
+// and 1 (two inputs), of rows 2 and 3 (the same two), then both for the other two inputs.
+
+// value * 2^doublings * multiplier / 2^32, rounded, / 2^shift, rounded with halves away from zero:
+// half is 2^shift / 2, and negative is what to add if the product is below zero. 0 if shift is 0.
+struct Scaling {{
+  std::int32_t multiplier;
+  std::int32_t doublings;
+  std::int32_t shift;
+  std::int32_t half;
+  std::int32_t negative;
+}};
+
+// Four gates: input, forget, cell, output. To each unit belong its weights of the input and of the
+// state, and eight biases: four gates of the input, four of the state.
+struct LstmLayer {{
+  int inputs;
+  int width;  // of the state
+  int units;
+  const std::int16_t* weights;
+  const std::int32_t* bias;
+  Scaling input_scaling[4];
+  Scaling state_scaling[4];
+  Scaling forget_scaling;  // of forget gate * cell
+  Scaling update_scaling;  // of input gate * cell gate
+  Scaling hidden_scaling;  // of output gate * tanh(cell)
+  std::int32_t cell_clip;
+  std::int32_t tanh_multiplier;  // tanh's place in the table: (cell * multiplier + half) >> shift
+  std::int32_t tanh_shift;
+  std::int32_t hidden_zero_point;
+}};
+
+struct DenseLayer {{
+  int inputs;
+  int outputs;
+  const std::int16_t* weights;
+  const std::int32_t* bias;
+  Scaling scaling;
+  std::int32_t zero_point;
+  std::int32_t smallest;
+  std::int32_t largest;
+}};
+
+constexpr int kDirectInputCount = {network.n_inputs};
+constexpr int kDirectClassCount = {network.n_classes};
+constexpr int kDirectWidth = {widest};  // of the widest layer
+constexpr int kDirectHiddenCount = {sum(widths)};  // of all layers, filled up
+constexpr int kDirectCellCount = {sum(units)};
+constexpr int kDirectLstmCount = {len(network.lstms)};
+constexpr int kDirectDenseCount = {len(network.denses)};
+
+extern const LstmLayer kDirectLstms[kDirectLstmCount];
+extern const DenseLayer kDirectDenses[kDirectDenseCount];
+// 65536 * sigmoid(i / 24), as TFLite Micro has it
+extern const std::uint16_t kDirectSigmoid[{direct.SIGMOID_STEPS}];
+extern const std::int32_t kDirectExp[256];  // of i steps below the largest logit, 2^31 is 1
+"""
+    return _header("DIRECT_TABLES", body, includes=("cstdint",))
+
+
+def _direct_source(export: Export) -> str:
+    network = export.network
+
+    def integers(kind: str, name: str, values: np.ndarray) -> str:
+        items = [str(value) for value in np.ravel(values)]
+        return _array(f"alignas(4) const std::{kind} {name}[{len(items)}]", items)
+
+    def scale(one: direct.Scaling) -> str:
+        half = (1 << one.right) >> 1
+        negative = -1 if one.right else 0
+        return f"{{{one.multiplier}, {one.left + 1}, {one.right}, {half}, {negative}}}"
+
+    def scales(several: Sequence[direct.Scaling]) -> str:
+        return "{" + ",\n     ".join(map(scale, several)) + "}"
+
+    parts = [f'const char kDirectTablesId[] = "{export.model_id}";\n', "namespace {\n"]
+    lstms, denses = [], []
+    for number, layer in enumerate(network.lstms):
+        parts += [
+            integers("int16_t", f"kLstm{number}Weights", layer.weights),
+            integers("int32_t", f"kLstm{number}Bias", layer.bias),
+        ]
+        items = [
+            f"{layer.inputs}, {layer.width}, {layer.units}",
+            f"kLstm{number}Weights, kLstm{number}Bias",
+            scales(layer.input_scaling),
+            scales(layer.state_scaling),
+            scale(layer.forget_scaling),
+            scale(layer.update_scaling),
+            scale(layer.hidden_scaling),
+            f"{layer.cell_clip}, {layer.tanh_multiplier}, {layer.tanh_shift}, "
+            f"{layer.hidden_zero_point}",
+        ]
+        lstms.append("    {" + ",\n     ".join(items) + "},\n")
+    for number, layer in enumerate(network.denses):
+        parts += [
+            integers("int16_t", f"kDense{number}Weights", layer.weights),
+            integers("int32_t", f"kDense{number}Bias", layer.bias),
+        ]
+        items = [
+            f"{layer.inputs}, {layer.outputs}, kDense{number}Weights, kDense{number}Bias",
+            scale(layer.scaling),
+            f"{layer.zero_point}, {layer.smallest}, {layer.largest}",
+        ]
+        denses.append("    {" + ",\n     ".join(items) + "},\n")
+    parts += [
+        "}  // namespace\n",
+        f"const LstmLayer kDirectLstms[kDirectLstmCount] = {{\n{''.join(lstms)}}};\n",
+        f"const DenseLayer kDirectDenses[kDirectDenseCount] = {{\n{''.join(denses)}}};\n",
+        _array("const std::uint16_t kDirectSigmoid[]", [str(v) for v in network.sigmoid]),
+        _array("const std::int32_t kDirectExp[]", [str(v) for v in network.exponentials]),
+    ]
+    return _source("direct_tables.h", "\n".join(parts))
 
 
 def model_card(export: Export, metrics: Mapping[str, Mapping[str, Any]], *, name: str) -> str:
@@ -645,8 +868,8 @@ In the European Union, emotion recognition at work and in education is prohibite
 
 def _card_head(export: Export, metrics: Mapping[str, Mapping[str, Any]], name: str) -> str:
     synthetic = (
-        "\n> **Synthetic data.** This model heard a speech synthesizer, never a person. It proves that "
-        "the\n> machinery works. Its scores say nothing about people.\n"
+        "\n> **Synthetic data.** This model heard a speech synthesizer, never a person. It proves "
+        "that the\n> machinery works. Its scores say nothing about people.\n"
         if metrics["01_index"]["synthetic"]
         else ""
     )
@@ -702,7 +925,8 @@ def _card_scores(export: Export, metrics: Mapping[str, Mapping[str, Any]]) -> st
     lines += [(f"float32 in Keras, {part}", score) for part, score in _pooled_first(float_scores)]
     scores = "\n".join(
         f"| {title} | {score['n']:,} | {score['uar']:.3f} | {score['accuracy']:.3f} | "
-        f"{score['macro_f1']:.3f} | {score['majority_uar']:.3f} | {score['majority_accuracy']:.3f} |"
+        f"{score['macro_f1']:.3f} | {score['majority_uar']:.3f} "
+        f"| {score['majority_accuracy']:.3f} |"
         for title, score in lines
     )
     recalls = "\n".join(
@@ -751,8 +975,8 @@ The arena takes {export.arena_measured:,} bytes on a 64-bit computer (measured);
 def _card_licences(metrics: Mapping[str, Mapping[str, Any]]) -> str:
     if metrics["01_index"]["synthetic"]:
         return (
-            "## Licences\n\nThe speech was synthesized for this project with Praat. No recording of "
-            "a corpus\nwas used, although the files are named as theirs.\n"
+            "## Licences\n\nThe speech was synthesized for this project with Praat. No recording "
+            "of a corpus\nwas used, although the files are named as theirs.\n"
         )
     used = [CORPORA_BY_NAME[corpus] for corpus in metrics["02_features"]["corpora"]]
     lines = "\n".join(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import logging
 import os
 import sys
 import threading
@@ -444,6 +445,8 @@ def _execute(
         ) from error
     except KeyboardInterrupt:
         (folder / PARTIAL).unlink(missing_ok=True)
+        # nbclient leaves a task behind that says at exit that its kernel died
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         raise KeyboardInterrupt(
             f"stopped in {stage}; the same command takes up where it stopped"
         ) from None

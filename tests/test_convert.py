@@ -55,7 +55,7 @@ def test_again_the_same_bytes_and_not_a_word(capfd: pytest.CaptureFixture) -> No
 
 
 def test_dense_layers_have_one_scale() -> None:
-    scales = list(convert._dense_scales(convert._parse(small_model.tflite("int8"))))
+    scales = list(convert._dense_scales(convert.parse(small_model.tflite("int8"))))
     assert [len(scale) for scale in scales] == [1, 1]
 
 

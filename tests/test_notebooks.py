@@ -138,6 +138,18 @@ class TestHeadless:
         assert tmp_path / "models" / "int8.tflite" in changed
         assert publish.publish(headless.run.folder, root=tmp_path, synthetic=True) == []
 
+    def test_the_same_seed_gives_the_same_bytes(self, headless, tmp_path):
+        pipeline.run(tmp_path / "again", parameters=headless.parameters)
+        again, run = Run(tmp_path / "again"), headless.run
+        assert again.input("02_features", "features.npy").read_bytes() == (
+            run.input("02_features", "features.npy").read_bytes()
+        )
+        for stage, folder in [("04_convert", "."), *publish.FOLDERS]:
+            for path in sorted((run.folder / stage / folder).glob("*.*")):
+                if path.suffix in (".tflite", ".h", ".cpp", ".npy"):
+                    same = again.input(stage, f"{folder}/{path.name}").read_bytes()
+                    assert same == path.read_bytes(), path.name
+
     def test_again_does_nothing_and_a_parameter_reruns_from_its_stage_on(self, headless, capsys):
         assert headless.do() == []
         assert capsys.readouterr().out.count("is up to date") == len(STAGES)

@@ -17,34 +17,34 @@ TITLES = {
 
 
 def accuracy_by_protocol(results: Sequence[dict[str, Any]], *, quoted: dict[str, Any]) -> Figure:
-    """Accuracy and UAR of every run, leakiest protocol first: what a random split is worth.
+    """Accuracy and UAR of every result, leakiest protocol first: what a random split is worth.
 
     Parameters
     ----------
     results
-        From `results.collect`.
+        Lines of `results.collect`.
     quoted
         The published system.
     """
     results = sorted(results, key=lambda result: list(TITLES).index(result["protocol"]))
     bars = [
         (
-            f"{result['name']}\n{TITLES[result['protocol']]}",
+            f"{', '.join(result['corpora'])}\n{TITLES[result['protocol']]}",
             result["accuracy"],
             result["int8_uar"],
             COLOURS[result["protocol"]],
         )
         for result in results
     ]
-    figure, axis = plt.subplots(figsize=(9.5, 0.95 * len(bars) + 1.3))
+    figure, axis = plt.subplots(figsize=(9.5, 1.05 * len(bars) + 1.3))
     for place, (_, accuracy, uar, colour) in enumerate(bars):
         axis.barh(place - 0.19, accuracy, height=0.36, color=colour)
         axis.barh(place + 0.19, uar, height=0.36, color=colour, hatch="///", edgecolor="white")
         axis.text(accuracy + 0.008, place - 0.19, f"accuracy {accuracy:.3f}", va="center", size=9)
         axis.text(uar + 0.008, place + 0.19, f"UAR {uar:.3f}, int8", va="center", size=9)
-    axis.axvline(quoted["accuracy"], color="black", linestyle=":", linewidth=1.2)
+    axis.plot([quoted["accuracy"]] * 2, [-0.5, 0.5], color="black", linestyle=":", linewidth=1.5)
     axis.text(
-        quoted["accuracy"], -0.62, f"published: {quoted['accuracy']:.4f}", ha="center", size=9
+        quoted["accuracy"], -0.6, f"published: {quoted['accuracy']:.4f}", ha="center", size=9
     )
     axis.set_yticks(range(len(bars)), [name for name, *_ in bars])
     axis.set(xlim=(0, 1.12), ylim=(len(bars) - 0.5, -0.75), xlabel="share of the test rows")
