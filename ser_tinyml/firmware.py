@@ -670,9 +670,9 @@ def _arena_header(export: Export) -> str:
     ]
     body = (
         f'constexpr char kArenaId[] = "{export.model_id}";\n\n'
-        "// Measured with tflite-micro's reference kernels. Pointers take half as much on a board,\n"
-        f"// but libraries for it are of other versions: {ARENA_MARGIN:.0%} is added and the sum "
-        f"rounded\n// up to {ARENA_STEP} bytes. The board reports what it really used.\n"
+        "// Measured with tflite-micro's reference kernels. Pointers take half as much there,\n"
+        f"// but libraries for boards are of other versions: {ARENA_MARGIN:.0%} is added and the "
+        f"sum rounded\n// up to {ARENA_STEP} bytes. The board reports what it really used.\n"
         + _constants(rows)
     )
     return _header("ARENA", body, includes=("cstddef",))
@@ -687,8 +687,8 @@ def _direct_header(export: Export) -> str:
     body = f"""\
 extern const char kDirectTablesId[];
 
-// The network as straight C++ takes it. Sizes are filled up to a multiple of {direct.ROWS}; what was
-// added has zero weights. All zero points are folded into the biases.
+// The network as straight C++ takes it. Sizes are filled up to a multiple of {direct.ROWS};
+// what was added has zero weights. All zero points are folded into the biases.
 //
 // Weights are of four rows at a time, for four inputs 8 numbers: 256 * a + b with a and b of rows 0
 // and 1 (two inputs), of rows 2 and 3 (the same two), then both for the other two inputs.

@@ -153,7 +153,7 @@ class Fitted:
         To apply to features before the model.
     history
         A line an epoch: epoch, loss, validation_loss, validation_uar, validation_accuracy,
-        seconds.
+        seconds, best (so far).
     kept_epoch
         The epoch whose weights the model has.
     """
@@ -258,6 +258,8 @@ def fit(
         ]
     )
     state = _State(folder / "checkpoint", model, identity)
+    for line in state.history:
+        say(_said(line, config.epochs))
     if state.history:
         say(f"taken up after epoch {len(state.history)}")
 
@@ -288,12 +290,10 @@ def fit(
             "validation_accuracy": found["accuracy"],
             "seconds": time.perf_counter() - start,
         }
+        best = max((old["validation_uar"] for old in state.history), default=-1.0)
+        line["best"] = found["uar"] > best
         state.add(line)
-        say(
-            f"epoch {line['epoch']:3d}/{config.epochs}  loss {line['loss']:.3f}  "
-            f"validation loss {line['validation_loss']:.3f}  UAR {line['validation_uar']:.3f}"
-            f"{' *' if state.best_epoch == line['epoch'] else '  '}  {line['seconds']:.1f} s"
-        )
+        say(_said(line, config.epochs))
         sys.stdout.flush()
     kept = state.best_epoch if config.keep == "best" else len(state.history)
     if config.keep == "best":
@@ -311,6 +311,14 @@ def predict(model: keras.Model, features: np.ndarray) -> np.ndarray:
     """
     return np.concatenate(
         [model.predict_on_batch(features[at : at + 512]) for at in range(0, len(features), 512)]
+    )
+
+
+def _said(line: dict[str, Any], epochs: int) -> str:
+    return (
+        f"epoch {line['epoch']:3d}/{epochs}  loss {line['loss']:.3f}  "
+        f"validation loss {line['validation_loss']:.3f}  UAR {line['validation_uar']:.3f}"
+        f"{' *' if line['best'] else '  '}  {line['seconds']:.1f} s"
     )
 
 

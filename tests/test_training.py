@@ -58,15 +58,16 @@ def test_an_interrupted_training_ends_at_the_same_weights(data, tmp_path) -> Non
         training.fit(features, rows, say=interrupt, **options)
     lines = []
     resumed = training.fit(features, rows, say=lines.append, **options)
-    assert lines[0] == "taken up after epoch 2" and len(lines) == 3
+    assert lines[2] == "taken up after epoch 2" and len(lines) == 5
+    assert all(f"epoch {n:3d}/4" in line for n, line in enumerate(lines[:2] + lines[3:], start=1))
     for one, other in zip(whole.model.get_weights(), resumed.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 def test_a_finished_training_is_not_repeated_and_other_settings_start_anew(data, tmp_path) -> None:
-    first, _ = fit(data, tmp_path)
+    first, first_lines = fit(data, tmp_path)
     again, lines = fit(data, tmp_path)
-    assert lines == ["taken up after epoch 4"]
+    assert lines[:-1] == first_lines and lines[-1] == "taken up after epoch 4"
     np.testing.assert_array_equal(first.model.get_weights()[0], again.model.get_weights()[0])
     _, lines = fit(data, tmp_path, seed=1)
     assert len(lines) == 4

@@ -9,8 +9,8 @@ namespace model {
 
 constexpr char kArenaId[] = "9d1e79bcd3af5059";
 
-// Measured with tflite-micro's reference kernels. Pointers take half as much on a board,
-// but libraries for it are of other versions: 50% is added and the sum rounded
+// Measured with tflite-micro's reference kernels. Pointers take half as much there,
+// but libraries for boards are of other versions: 50% is added and the sum rounded
 // up to 1024 bytes. The board reports what it really used.
 constexpr std::size_t kArenaMeasured = 6016;  // bytes, on a 64-bit computer
 constexpr std::size_t kArenaSize = 9216;  // bytes to reserve

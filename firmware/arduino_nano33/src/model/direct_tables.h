@@ -9,17 +9,20 @@ namespace model {
 
 extern const char kDirectTablesId[];
 
-// The network as straight C++ takes it. Sizes are filled up to a multiple of 4; what was
-// added has zero weights. All zero points are folded into the biases.
+// The network as straight C++ takes it. Sizes are filled up to a multiple of 4;
+// what was added has zero weights. All zero points are folded into the biases.
 //
 // Weights are of four rows at a time, for four inputs 8 numbers: 256 * a + b with a and b of rows 0
 // and 1 (two inputs), of rows 2 and 3 (the same two), then both for the other two inputs.
 
-// value * 2^left * multiplier / 2^31, rounded, / 2^right, rounded with halves away from zero.
+// value * 2^doublings * multiplier / 2^32, rounded, / 2^shift, rounded with halves away from zero:
+// half is 2^shift / 2, and negative is what to add if the product is below zero. 0 if shift is 0.
 struct Scaling {
   std::int32_t multiplier;
-  std::int32_t left;
-  std::int32_t right;
+  std::int32_t doublings;
+  std::int32_t shift;
+  std::int32_t half;
+  std::int32_t negative;
 };
 
 // Four gates: input, forget, cell, output. To each unit belong its weights of the input and of the
