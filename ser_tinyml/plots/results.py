@@ -43,9 +43,7 @@ def accuracy_by_protocol(results: Sequence[dict[str, Any]], *, quoted: dict[str,
         axis.text(accuracy + 0.008, place - 0.19, f"accuracy {accuracy:.3f}", va="center", size=9)
         axis.text(uar + 0.008, place + 0.19, f"UAR {uar:.3f}, int8", va="center", size=9)
     axis.plot([quoted["accuracy"]] * 2, [-0.5, 0.5], color="black", linestyle=":", linewidth=1.5)
-    axis.text(
-        quoted["accuracy"], -0.6, f"published: {quoted['accuracy']:.4f}", ha="center", size=9
-    )
+    axis.text(quoted["accuracy"], -0.6, f"published: {quoted['accuracy']:.4f}", ha="center", size=9)
     axis.set_yticks(range(len(bars)), [name for name, *_ in bars])
     axis.set(xlim=(0, 1.12), ylim=(len(bars) - 0.5, -0.75), xlabel="share of the test rows")
     axis.set_xticks([0, 0.25, 0.5, 0.75, 1.0])
