@@ -22,7 +22,7 @@ from ser_tinyml.output import captured_output
 ROWS = 4  # rows of a weight matrix that are multiplied together; an LSTM has as many gates
 GATES = ("input", "forget", "cell", "output")
 SIGMOID_STEPS = 256  # entries of TFLite Micro's table: sigmoid(i / 24) in 16 bits
-_GATE_SCALE = np.float32(2.0**-12)  # of what goes into sigmoid and tanh
+_GATE_SCALE = 2.0**-12  # of what goes into sigmoid and tanh
 _UNIT_SCALE = 2.0**-15  # of what comes out of them
 _EXP_BITS = 5  # integer bits of what softmax takes the exponential of
 
@@ -236,8 +236,8 @@ def sigmoid_table() -> np.ndarray:
     double_step = np.nextafter(np.float32(2.0**-11 / 3), np.float32(1))
     entries = _probe(operator.TANH, float(double_step))[32768::128][: SIGMOID_STEPS - 1]
     inputs = np.arange(-32768, 32768)
-    sigmoids = _probe(operator.LOGISTIC, float(_GATE_SCALE))
-    tanhs = _probe(operator.TANH, float(_GATE_SCALE))
+    sigmoids = _probe(operator.LOGISTIC, _GATE_SCALE)
+    tanhs = _probe(operator.TANH, _GATE_SCALE)
     for last in range(65535, 65500, -1):
         table = np.append(entries.astype(np.int64) + 32768, last)
         same_sigmoid = np.array_equal(table_sigmoid(table, inputs), sigmoids)
@@ -332,7 +332,7 @@ def _dense(model: schema.ModelT, operator: schema.OperatorT) -> DenseTables:
     rows = _data(model, kernel, np.int8)
     weights = _filled(rows, square=True)
     bias = np.zeros(len(weights), np.int32)
-    factor = _sum_scaling(source, kernel, np.float32(_scale(target)))
+    factor = _sum_scaling(source, kernel, _scale(target))
     bias[: len(rows)] = _bias(_data(model, constant, np.int32), rows, source, factor)
     fours = weights.reshape(-1, ROWS, weights.shape[1])
     return DenseTables(
@@ -347,10 +347,13 @@ def _dense(model: schema.ModelT, operator: schema.OperatorT) -> DenseTables:
     )
 
 
-def _sum_scaling(source: schema.TensorT, kernel: schema.TensorT, target: np.float32) -> Scaling:
-    """From a sum of products to the next tensor; the product of two scales is a float32."""
-    product = np.float32(_scale(source)) * np.float32(_scale(kernel))
-    return scaling(float(product) / float(target))
+def _sum_scaling(source: schema.TensorT, kernel: schema.TensorT, target: float) -> Scaling:
+    """From a sum of products to the next tensor.
+
+    Older versions of TFLite Micro round the product of two scales to float32, which now and then
+    moves a sum to the next number.
+    """
+    return scaling(_scale(source) * _scale(kernel) / target)
 
 
 def _bias(

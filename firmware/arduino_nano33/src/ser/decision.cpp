@@ -1,0 +1,96 @@
+#include "decision.h"
+
+#include "../model/quantization.h"
+
+namespace ser {
+namespace {
+
+struct NamedColour {
+  const char* name;
+  Colour colour;
+};
+
+constexpr NamedColour kLabelColours[] = {
+    {"neutral", Colour::kWhite}, {"happy", Colour::kYellow},   {"surprise", Colour::kCyan},
+    {"unpleasant", Colour::kRed}, {"angry", Colour::kRed},     {"sad", Colour::kBlue},
+    {"fear", Colour::kMagenta},   {"disgust", Colour::kGreen}, {"calm", Colour::kWhite},
+};
+
+bool Same(const char* a, const char* b) {
+  while (*a != '\0' && *a == *b) {
+    ++a;
+    ++b;
+  }
+  return *a == *b;
+}
+
+}  // namespace
+
+const char* ColourName(Colour colour) {
+  static const char* const kNames[] = {"off",  "red",     "green", "yellow",
+                                       "blue", "magenta", "cyan",  "white"};
+  return kNames[static_cast<int>(colour) & 7];
+}
+
+Colour ColourOf(int label) {
+  if (label < 0 || label >= model::kLabelCount) return Colour::kOff;
+  for (const NamedColour& known : kLabelColours) {
+    if (Same(known.name, model::kLabels[label])) return known.colour;
+  }
+  return static_cast<Colour>(1 + label % 7);
+}
+
+const char* LabelName(int label) {
+  return label < 0 || label >= model::kLabelCount ? "unsure" : model::kLabels[label];
+}
+
+void Decider::Restart() { steps_ = 0; }
+
+Decision Decider::Step(const std::int8_t* output) {
+  float* probabilities = recent_[steps_ % settings_.smoothing_steps];
+  for (int i = 0; i < model::kLabelCount; ++i) {
+    probabilities[i] =
+        static_cast<float>(output[i] - model::kOutputZeroPoint) * model::kOutputScale;
+  }
+  ++steps_;
+  return Decide();
+}
+
+Decision Decider::Last() {
+  Decision decision = Decide();
+  decision.last = true;
+  return decision;
+}
+
+Decision Decider::Decide() const {
+  Decision decision = {kUnsure, false, steps_, {}};
+  const int count = steps_ < settings_.smoothing_steps ? steps_ : settings_.smoothing_steps;
+  int best = 0;
+  for (int i = 0; i < model::kLabelCount && count > 0; ++i) {
+    float sum = 0.0f;
+    for (int k = 0; k < count; ++k) sum += recent_[k][i];
+    decision.probabilities[i] = sum / static_cast<float>(count);
+    if (decision.probabilities[i] > decision.probabilities[best]) best = i;
+  }
+  if (steps_ >= settings_.min_steps && count > 0 && decision.probabilities[best] >= threshold_) {
+    decision.label = best;
+  }
+  return decision;
+}
+
+void Display::Clear() { label_ = kUnsure; }
+
+void Display::Take(const Decision& decision, std::uint32_t now_ms) {
+  const int shown = label(now_ms);
+  if (decision.label == kUnsure && !decision.last) return;
+  if (shown != kUnsure && shown != decision.label && !decision.last) return;
+  label_ = decision.label;
+  since_ms_ = now_ms;
+}
+
+int Display::label(std::uint32_t now_ms) {
+  if (label_ != kUnsure && now_ms - since_ms_ >= hold_ms_) label_ = kUnsure;
+  return label_;
+}
+
+}  // namespace ser

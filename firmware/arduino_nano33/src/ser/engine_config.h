@@ -1,0 +1,18 @@
+// Which engine runs the network. Both give the same bits.
+#ifndef SER_ENGINE_CONFIG_H_
+#define SER_ENGINE_CONFIG_H_
+
+#define SER_ENGINE_TFLM 1    // TFLite Micro, from a library of the Arduino IDE
+#define SER_ENGINE_DIRECT 2  // the same network as straight C++: a fraction of the time and memory
+
+// This line chooses, or the build flag -DSER_ENGINE=SER_ENGINE_DIRECT does.
+#ifndef SER_ENGINE
+#define SER_ENGINE SER_ENGINE_TFLM
+#endif
+
+// The library's header. MicroTFLite works too: <MicroTFLite.h>.
+#ifndef SER_TFLM_HEADER
+#define SER_TFLM_HEADER <Chirale_TensorFlowLite.h>
+#endif
+
+#endif

@@ -1,0 +1,124 @@
+#include "features.h"
+
+#include <cstring>
+
+#include "../model/feature_tables.h"
+#include "../model/quantization.h"
+#include "fft.h"
+
+// See fft.cpp.
+#ifdef __clang__
+#pragma STDC FP_CONTRACT OFF
+#else
+#pragma GCC optimize("O2", "fp-contract=off")
+#endif
+
+namespace ser {
+namespace {
+
+static_assert(model::kWindowLength <= model::kFftLength, "the window is longer than the transform");
+static_assert(model::kInputCount == model::kMfccCount * model::kStack, "tables do not fit");
+
+// Power of a full-scale signal, and the spectrum's own factor, are powers of two: exact.
+constexpr float kPowerScale = 1.0f / (32768.0f * 32768.0f * kPowerSpectrumScale);
+
+// Four sums at a time: the processor need not wait for the last addition.
+float Dot(const float* a, const float* b, int count) {
+  float sum0 = 0.0f;
+  float sum1 = 0.0f;
+  float sum2 = 0.0f;
+  float sum3 = 0.0f;
+  for (; count >= 4; count -= 4) {
+    sum0 += a[0] * b[0];
+    sum1 += a[1] * b[1];
+    sum2 += a[2] * b[2];
+    sum3 += a[3] * b[3];
+    a += 4;
+    b += 4;
+  }
+  for (; count > 0; --count) sum0 += *a++ * *b++;
+  return (sum0 + sum1) + (sum2 + sum3);
+}
+
+}  // namespace
+
+float Decibels(float value) {
+  std::uint32_t bits;
+  std::memcpy(&bits, &value, sizeof(bits));
+  // value = 2^exponent * m with m from sqrt(1/2) to sqrt(2)
+  constexpr std::uint32_t kRootHalf = 0x3f3504f3;
+  const std::int32_t exponent = static_cast<std::int32_t>(bits - kRootHalf) >> 23;
+  bits -= static_cast<std::uint32_t>(exponent) << 23;
+  float m;
+  std::memcpy(&m, &bits, sizeof(m));
+  // ln m = 2 artanh(s)
+  const float s = (m - 1.0f) / (m + 1.0f);
+  const float s2 = s * s;
+  const float series =
+      s2 * (1.0f / 3.0f + s2 * (1.0f / 5.0f + s2 * (1.0f / 7.0f + s2 * (1.0f / 9.0f))));
+  constexpr float kDecibelsPerTwice = 3.01029995663981195f;
+  constexpr float kDecibelsPerE = 4.34294481903251828f;
+  const float fraction = (2.0f * kDecibelsPerE) * (s + s * series);
+  return static_cast<float>(exponent) * kDecibelsPerTwice + fraction;
+}
+
+std::int8_t QuantizeFeature(float feature, int input) {
+  const float normal = (feature - model::kFeatureMean[input]) / model::kFeatureStd[input];
+  float units = normal / model::kInputScale;
+  constexpr float kFar = 512.0f;  // beyond every clip, and an int holds it
+  if (units > kFar) units = kFar;
+  if (!(units > -kFar)) units = -kFar;
+  std::int32_t whole = static_cast<std::int32_t>(units);
+  const float rest = units - static_cast<float>(whole);
+  if (rest >= 0.5f) ++whole;
+  if (rest <= -0.5f) --whole;
+  whole += model::kInputZeroPoint;
+  if (whole > 127) whole = 127;
+  if (whole < -128) whole = -128;
+  return static_cast<std::int8_t>(whole);
+}
+
+void FeatureExtractor::LogMel(const std::int16_t* window, float* bands) {
+  for (int i = 0; i < model::kWindowLength; ++i) {
+    signal_[i] = static_cast<float>(window[i]) * model::kWindow[i];
+  }
+  for (int i = model::kWindowLength; i < model::kFftLength; ++i) signal_[i] = 0.0f;
+  PowerSpectrum(signal_, work_);
+  const float* weights = model::kMelWeights;
+  for (int band = 0; band < model::kMelCount; ++band) {
+    const int count = model::kMelBinCount[band];
+    const float power = kPowerScale * Dot(weights, signal_ + model::kMelFirstBin[band], count);
+    bands[band] = Decibels(power > model::kPowerFloor ? power : model::kPowerFloor);
+    weights += count;
+  }
+}
+
+void Cepstra::Restart() {
+  fresh_ = true;
+  stacked_ = 0;
+}
+
+bool Cepstra::Push(const float* bands) {
+  if (fresh_) loudest_ = bands[0];
+  fresh_ = false;
+  for (int band = 0; band < model::kMelCount; ++band) {
+    if (bands[band] > loudest_) loudest_ = bands[band];
+  }
+  float below[model::kMelCount];
+  for (int band = 0; band < model::kMelCount; ++band) {
+    const float level = bands[band] - loudest_;
+    below[band] = level > -model::kRangeDb ? level : -model::kRangeDb;
+  }
+  const int first = stacked_ * model::kMfccCount;
+  for (int i = 0; i < model::kMfccCount; ++i) {
+    float value = Dot(model::kDct[i], below, model::kMelCount);
+    if (model::kWholeNumbers) value = static_cast<float>(static_cast<std::int32_t>(value));
+    features_[first + i] = value;
+    input_[first + i] = QuantizeFeature(value, first + i);
+  }
+  if (++stacked_ < model::kStack) return false;
+  stacked_ = 0;
+  return true;
+}
+
+}  // namespace ser
