@@ -18,7 +18,7 @@ PARAMS ?=
 TESTS ?=
 export DATA EXPERIMENT RUN
 
-.PHONY: help run test lint bench publish results lock clean
+.PHONY: help run test lint bench emulate publish results lock clean
 
 help:
 	@echo 'make run                          all notebooks, on speech that the project speaks itself'
@@ -29,6 +29,7 @@ help:
 	@echo 'make test                         linter, unit tests, all notebooks on synthetic speech'
 	@echo 'make lint                         the linter alone'
 	@echo 'make bench DATA=/path/to/corpora  feature extraction against the straightforward loop'
+	@echo 'make emulate                      the firmware on an emulated Cortex-M4F, bit for bit'
 	@echo 'make publish RUN=real             put a run'"'"'s model, figures, C++ and notebooks in place'
 	@echo 'make results                      the table and picture of the README, from runs'
 	@echo 'make lock                         requirements.lock from requirements.txt'
@@ -61,6 +62,9 @@ bench: $(READY)
 	@[ -n "$$DATA" ] || { echo 'make bench DATA=/path/to/corpora' >&2; exit 1; }
 	@$(PY) -m ser_tinyml bench --recordings "$$DATA" $(PARAMS)
 
+emulate: $(READY)
+	@$(PY) -m ser_tinyml emulate $(PARAMS)
+
 publish: $(READY)
 	@[ -n "$$RUN" ] || { echo 'make publish RUN=real' >&2; exit 1; }
 	@$(PY) -m ser_tinyml publish "$$RUN" $(PARAMS)
@@ -74,5 +78,5 @@ lock: $(READY)
 	    --python-version 3.11 --no-header --no-annotate --output-file requirements.lock
 
 clean:
-	rm -rf $(VENV) runs/demo data/demo .pytest_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) runs/demo data/demo firmware/virtual_board/build .pytest_cache .ruff_cache *.egg-info
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,15 +13,21 @@ RESULTS = ["published", "clip_random", "real"]
 INTERRUPTED = 130  # what shells say of a command that Ctrl-C ended
 
 
+# These read their own options.
+OWN_OPTIONS = {"bench": "bench", "board-report": "board", "emulate": "emulate"}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; what goes wrong with files is said in a line, not in a traceback."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    if arguments[:1] == ["bench"]:  # it reads its own options
-        from ser_tinyml import bench
-
-        return _guarded(lambda: bench.main(arguments[1:]))
+    if arguments[:1] and arguments[0] in OWN_OPTIONS:
+        return _guarded(lambda: _module(OWN_OPTIONS[arguments[0]]).main(arguments[1:]))
     options = _parser().parse_args(arguments)
     return _guarded(lambda: options.command(options))
+
+
+def _module(name: str):
+    return importlib.import_module(f"ser_tinyml.{name}")
 
 
 def _guarded(command) -> int:
@@ -76,6 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     download.set_defaults(command=_download)
 
     commands.add_parser("bench", help="time the features against the straightforward loop")
+    commands.add_parser("board-report", help="measure a board and make the text to send")
+    commands.add_parser("emulate", help="the firmware on an emulated Cortex-M4F")
     return parser
 
 

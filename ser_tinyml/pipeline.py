@@ -318,12 +318,26 @@ def _recipe(
     notebooks_dir: Path,
 ) -> dict[str, Any]:
     """All that a stage's outcome depends on. A folder counts by what is in it, not by its name."""
+    modules = module_hashes(notebook)
+    if f"{PACKAGE}.board" in modules:  # it builds the virtual board from these
+        modules |= _firmware_hashes()
     return {
         "notebook": files.sha256_json([code_hash(cell.source) for cell in code_cells(notebook)]),
-        "modules": module_hashes(notebook),
+        "modules": modules,
         "parameters": {n: v for n, v in parameters.items() if not n.endswith("_dir")},
         "folders": _folders(parameters, notebooks_dir),
         "previous": previous,
+    }
+
+
+def _firmware_hashes() -> dict[str, str]:
+    sources = [
+        *(ROOT / "firmware" / "arduino_nano33" / "src" / "ser").glob("*"),
+        *(ROOT / "firmware" / "virtual_board").glob("*.cpp"),
+    ]
+    return {
+        path.relative_to(ROOT).as_posix(): files.sha256_bytes(path.read_bytes())
+        for path in sorted(sources)
     }
 
 

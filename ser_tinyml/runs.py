@@ -10,7 +10,14 @@ import numpy as np
 
 from ser_tinyml import files
 
-STAGES = ("01_index", "02_features", "03_train", "04_convert", "05_export")
+STAGES = (
+    "01_index",
+    "02_features",
+    "03_train",
+    "04_convert",
+    "05_export",
+    "06_listen_live",
+)
 DONE = "done.json"
 
 

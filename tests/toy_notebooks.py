@@ -30,6 +30,7 @@ keep = "best"
 clean = True""",
     "04_convert": "mb = 1",
     "05_export": "",
+    "06_listen_live": "",
 }
 
 WORK = {
@@ -63,6 +64,9 @@ files.write_text(out / "model_card.md", "card")
 files.write_text(out / "model" / "model.cpp", "array")
 files.write_text(out / "golden" / "golden.json", "{}")
 run.write_metrics("05_export", {})""",
+    "06_listen_live": """
+files.write_text(out / "decisions.csv", "second")
+run.write_metrics("06_listen_live", {})""",
 }
 
 
@@ -87,7 +91,7 @@ def write(folder: Path, stage: str, *more: str, work: str | None = None) -> Path
 
 
 def write_all(folder: Path) -> Path:
-    """Write all five."""
+    """Write all of them."""
     for stage in STAGES:
         write(folder, stage)
     return folder

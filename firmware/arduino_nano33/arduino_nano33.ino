@@ -1,0 +1,39 @@
+// It hears how you speak: emotion from speech on an Arduino Nano 33 BLE Sense.
+//
+// The microphone's interrupt fills a ring buffer; loop() takes sound out of it, a chunk at a time,
+// and gives it to the device in src/ser, which is the same code as in the tests and in the virtual
+// board. src/board is all that knows this board, src/model is generated from the trained model.
+// Choices: src/board/options.h and src/ser/engine_config.h. The rest is in README.md.
+
+#include "src/board/ble.h"
+#include "src/board/led.h"
+#include "src/board/microphone.h"
+#include "src/board/options.h"
+#include "src/board/serial_port.h"
+#include "src/board/system.h"
+#include "src/ser/device.h"
+
+static uint32_t Microseconds() { return micros(); }
+
+static ser::Device device(Microseconds, {"Arduino Nano 33 BLE Sense", board::ResetReason(),
+                                         board::kSettleMs});
+
+void setup() {
+  board::BeginLed();
+  board::BeginCache();
+  board::BeginSerial(&device);
+  const bool runs = device.Begin() == ser::Status::kOk;
+  if (runs) board::BeginMicrophone(&device);
+  if (runs) board::BeginBle(&device);
+  board::BeginWatchdog();
+}
+
+void loop() {
+  board::KickWatchdog();
+  board::ReceiveSerial();
+  const bool worked = device.Poll();
+  board::WatchMicrophone(millis());
+  board::ShowLed(device.led(), millis());
+  board::TellBle(device.told());
+  if (!worked) delay(1);  // the processor sleeps
+}
