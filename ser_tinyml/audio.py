@@ -164,15 +164,18 @@ def time_stretch(samples: np.ndarray, *, rate: float, n_fft: int = 2048) -> np.n
     magnitude = np.sqrt(spectrum.real**2 + spectrum.imag**2)
     silent = magnitude == 0
     spectrum[silent] = 1  # the angle of zero is taken as zero
-    inverse = 1 / np.where(silent, 1, magnitude)
+    unit = spectrum  # in place: what follows needs the directions only
+    unit.real /= np.where(silent, 1, magnitude)
+    unit.imag /= np.where(silent, 1, magnitude)
     stretched = np.empty((len(steps), spectrum.shape[1]), spectrum.dtype)
-    phasor = spectrum[0] * inverse[0]
+    phasor = unit[0].copy()
     for out, step in zip(stretched, steps, strict=True):  # frame by frame stays in the cache
         at, part = int(step), step % 1
-        np.multiply(phasor, (1 - part) * magnitude[at] + part * magnitude[at + 1], out=out)
-        phasor *= spectrum[at + 1]
-        phasor *= spectrum[at].conj()
-        phasor *= inverse[at] * inverse[at + 1]
+        weight = (1 - part) * magnitude[at] + part * magnitude[at + 1]
+        np.multiply(phasor.real, weight, out=out.real)
+        np.multiply(phasor.imag, weight, out=out.imag)
+        phasor *= unit[at + 1]
+        phasor *= unit[at].conj()
     return istft(stretched, hop_length=hop_length, length=int(round(len(samples) / rate)))
 
 

@@ -5,6 +5,7 @@ Rows are computed in chunks; a chunk that is on disk already is not computed aga
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 from dataclasses import asdict
@@ -24,7 +25,7 @@ from ser_tinyml.files import DataError
 
 CLEAN = "clean"
 ORIGINAL_VARIANTS = ("noise", "noise_stretch_pitch")
-CHUNK_CLIPS = 64
+CHUNK_CLIPS = 32
 
 
 def row_rng(seed: int, key: str, variant: str) -> np.random.Generator:
@@ -186,6 +187,7 @@ def _tasks(
 def _compute_chunk(
     clips: list[tuple[Path, str, list[str]]], path: Path, options: dict[str, Any]
 ) -> int:
+    _keep_memory()
     with threadpool_limits(1):  # the processes share the cores already
         arrays = [
             clip_features(clip, key=key, variants=variants, **options)
@@ -193,6 +195,17 @@ def _compute_chunk(
         ]
     files.write_array(path, np.concatenate(arrays))
     return sum(map(len, arrays))
+
+
+def _keep_memory() -> None:
+    """Let glibc keep freed memory: giving a spectrum's back each time costs a quarter of the time.
+
+    Where there is another C library, nothing happens.
+    """
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallopt"):
+        for option in (-1, -3):  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
+            library.mallopt(option, 1 << 28)
 
 
 def _join(tasks: list[dict[str, Any]], chunks: Path, path: Path, shape: tuple[int, ...]) -> Path:

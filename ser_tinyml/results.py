@@ -17,7 +17,6 @@ from ser_tinyml.plots import style
 from ser_tinyml.runs import Run, plain_numbers
 
 POOL = "without TESS"  # as notebook 03 names it
-BEGIN, END = "<!-- results -->", "<!-- /results -->"
 
 PROTOCOLS = {
     "speaker": "speakers never heard",
@@ -129,19 +128,21 @@ def markdown(results: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def into_readme(readme: str, table: str) -> str:
-    """Put the table between its two marks.
+def into_readme(readme: str, table: str, *, name: str = "results") -> str:
+    """Put a table between its two marks, <!-- name --> and <!-- /name -->.
 
     Raises
     ------
     DataError
         If the marks are not there once each, in order.
     """
-    marks = [readme.count(BEGIN), readme.count(END)]
-    if marks != [1, 1] or readme.index(BEGIN) > readme.index(END):
-        raise DataError(f"README.md: expected {BEGIN} and after it {END}, once each")
-    head, rest = readme.split(BEGIN)
-    return f"{head}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}"
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    if [readme.count(begin), readme.count(end)] != [1, 1] or (
+        readme.index(begin) > readme.index(end)
+    ):
+        raise DataError(f"README.md: expected {begin} and after it {end}, once each")
+    head, rest = readme.split(begin)
+    return f"{head}{begin}\n{table}\n{end}{rest.split(end)[1]}"
 
 
 def publish(run_dirs: Sequence[str | Path], *, root: Path = ROOT) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from ser_tinyml.files import DataError
 
 @pytest.fixture(scope="module")
 def recordings(tmp_path_factory):
-    """Seventy short recordings: more than one chunk."""
+    """Seventy short recordings: three chunks."""
     folder = tmp_path_factory.mktemp("recordings")
     rng = np.random.default_rng(0)
     for number in range(70):
@@ -63,7 +63,7 @@ def test_takes_up_where_it_stopped(recordings, clips, tmp_path, monkeypatch) -> 
     rows = table(clips, ["clean"])
     first = compute(rows, clips, recordings, tmp_path)
     chunks = sorted((tmp_path / "chunks").iterdir())
-    assert len(chunks) == 2
+    assert len(chunks) == 3
     chunks[0].unlink()
     before = chunks[1].stat().st_mtime_ns
     np.testing.assert_array_equal(compute(rows, clips, recordings, tmp_path), first)
@@ -76,7 +76,7 @@ def test_other_settings_make_other_chunks(recordings, clips, tmp_path) -> None:
     other = compute(rows, clips, recordings, tmp_path, seed=1)
     np.testing.assert_array_equal(first[::2], other[::2])
     assert not np.array_equal(first[1::2], other[1::2])
-    assert len(list((tmp_path / "chunks").iterdir())) == 2  # the stale ones are gone
+    assert len(list((tmp_path / "chunks").iterdir())) == 3  # the stale ones are gone
 
 
 def test_a_missing_recording_is_named(recordings, clips, tmp_path) -> None:

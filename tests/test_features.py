@@ -42,6 +42,20 @@ def test_original_preset_cuts_to_whole_numbers_and_fills_at_the_start() -> None:
     assert not found[: 47 - frames].any() and found[47 - frames :].any(axis=1).all()
 
 
+@pytest.mark.parametrize("name", ["default", "original"])
+def test_filterbank_is_librosas(name) -> None:
+    config = preset(name)
+    expected = librosa.filters.mel(
+        sr=config.sample_rate,
+        n_fft=config.n_fft,
+        n_mels=config.n_mels,
+        fmin=config.fmin,
+        fmax=config.fmax,
+        dtype=np.float32,
+    )
+    np.testing.assert_allclose(features.tables(config).mel.toarray(), expected, rtol=1e-6, atol=0)
+
+
 def test_log_mel_of_the_default_is_librosa_without_centring() -> None:
     config = preset("default")
     samples = speech_like(2.0)

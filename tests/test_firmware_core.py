@@ -13,7 +13,20 @@ import small_firmware as small
 import small_model
 from test_direct import ODD, odd_tflite, random_inputs, stream
 
-from ser_tinyml import audio, dataset, emulate, features, files, firmware
+from ser_tinyml import (
+    audio,
+    convert,
+    dataset,
+    emulate,
+    extract,
+    features,
+    files,
+    firmware,
+    rows,
+    splits,
+    training,
+)
+from ser_tinyml.augment import AugmentConfig
 from ser_tinyml.features import FeatureConfig, preset
 from ser_tinyml.files import DataError
 from ser_tinyml.runtimes import TfliteMicroRuntime
@@ -165,6 +178,47 @@ def test_engine_of_two_exports_does_not_start(tmp_path: Path) -> None:
 
 
 @pytest.mark.real
+def test_released_model_gives_the_bits_of_tflite_micro_on_every_test_clip(tmp_path: Path) -> None:
+    """The test speakers' clips, from recording to answer, as notebooks 02 to 04 have them."""
+    models, root = emulate.ROOT / "models", Path(os.environ["SER_RECORDINGS"])
+    clips = dataset.scan(root, progress=False).clips
+    plan = rows.plan_rows(
+        clips,
+        class_set="four",
+        protocol="speaker",
+        augmentation="none",
+        augmented_rows=0,
+        sad_angry_fraction=1.0,
+        test_fold=0,
+        test_fraction=0.1,
+        validation_fraction=0.2,
+        seed=0,
+    )
+    plan = plan[plan["split"] == splits.TEST]
+    path = extract.compute_features(
+        plan,
+        clips,
+        recordings=root,
+        folder=tmp_path,
+        config=FeatureConfig.load(models / "features.json"),
+        augmentation=AugmentConfig(),
+        seed=0,
+        progress=False,
+    )
+    tflite = (models / "int8.tflite").read_bytes()
+    scale, zero_point = convert.io_quantisation(tflite)[:2]
+    normalise = training.Normalisation.load(models / "normalisation.json").apply
+    inputs = convert.quantise(normalise(np.load(path)), scale, zero_point)
+    assert len(inputs) > 1000
+    expected = TfliteMicroRuntime(tflite, jobs=-1).predict_int8(inputs)
+    for start in range(0, len(inputs), 256):
+        part = inputs[start : start + 256]
+        found = core("engine", part, np.int8, model=emulate.SKETCH / "src" / "model")
+        found = found.reshape(*part.shape[:2], -1)[:, -1]
+        np.testing.assert_array_equal(found, expected[start : start + 256])
+
+
+@pytest.mark.real
 def test_features_of_real_recordings(tmp_path: Path) -> None:
     """The default features of 150 recordings, whatever corpora there are."""
     config = replace(preset("default"), stack=1, n_frames=12, n_mfcc=5)
@@ -225,9 +279,29 @@ def test_cycles_are_those_of_the_manual(text: str, cycles: int) -> None:
     assert emulate.instruction_cycles(*text.split(" ", 1)) == cycles
 
 
+def need_emulator() -> None:
+    """CI always has it; on another computer the tests that need it may be left out."""
+    if not os.environ.get("CI"):
+        try:
+            emulate.check_tools()
+        except DataError as error:
+            pytest.skip(str(error))
+
+
+@pytest.mark.slow
+def test_released_model_keeps_every_bar() -> None:
+    need_emulator()
+    metrics = emulate.emulate(emulate.SKETCH / "src" / "model", emulate.SKETCH / "golden")
+    assert [name for name, kept in metrics["kept"].items() if not kept] == []
+    published = files.read_json(emulate.ROOT / "models" / "emulated.json")
+    assert published["model_id"] == metrics["model_id"]
+    assert published["flash_bytes"] == pytest.approx(metrics["flash_bytes"], rel=0.02)
+
+
 @pytest.mark.slow
 def test_emulated_processor_gives_the_same_bits() -> None:
-    """Dual multiplies and the board's floating-point unit; needs what `make emulate` needs."""
+    """Dual multiplies and the board's floating-point unit."""
+    need_emulator()
     metrics = emulate.emulate(small.model_folder(), small.golden_folder())
     assert metrics["engine_identical"] == metrics["outputs_identical"] == len(small.golden())
     assert metrics["feature_difference_std"] < 1e-4

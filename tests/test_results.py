@@ -73,7 +73,7 @@ def test_synthetic_speech_is_no_result(tmp_path) -> None:
 def test_publishing_twice_changes_nothing(tmp_path) -> None:
     write_run(tmp_path / "real")
     readme = tmp_path / "README.md"
-    readme.write_text(f"head\n{results.BEGIN}\nold\n{results.END}\ntail\n", encoding="utf-8")
+    readme.write_text("head\n<!-- results -->\nold\n<!-- /results -->\ntail\n", encoding="utf-8")
     results.publish([tmp_path / "real"], root=tmp_path)
     written = ["README.md", "models/results.json", "images/results.png"]
     first = [(tmp_path / name).read_bytes() for name in written]
