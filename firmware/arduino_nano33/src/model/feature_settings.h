@@ -5,7 +5,7 @@
 namespace ser {
 namespace model {
 
-constexpr char kFeatureSettingsId[] = "9d1e79bcd3af5059";
+constexpr char kFeatureSettingsId[] = "f6634519a6ea4648";
 constexpr char kFeatureHash[] =
     "021fb2e3dbd318f02f18b1f39b262fd4650c51291c0273b54ed89297ea5a99c0";
 

@@ -5,7 +5,7 @@
 namespace ser {
 namespace model {
 
-constexpr char kLabelsId[] = "9d1e79bcd3af5059";
+constexpr char kLabelsId[] = "f6634519a6ea4648";
 constexpr int kLabelCount = 4;
 constexpr const char* kLabels[kLabelCount] = {"neutral", "happy", "surprise", "unpleasant"};
 

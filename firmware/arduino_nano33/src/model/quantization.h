@@ -5,11 +5,11 @@
 namespace ser {
 namespace model {
 
-constexpr char kQuantizationId[] = "9d1e79bcd3af5059";
+constexpr char kQuantizationId[] = "f6634519a6ea4648";
 
 // real = (int8 - zero point) * scale. To int8: divide, round halves away from zero, add
 // the zero point, clip to -128 and 127, and only then cast.
-constexpr float kInputScale = 0.0656820685f;
+constexpr float kInputScale = 0.0656822622f;
 constexpr int kInputZeroPoint = -16;
 constexpr float kOutputScale = 0.00390625f;
 constexpr int kOutputZeroPoint = -128;
