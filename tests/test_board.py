@@ -126,7 +126,7 @@ def test_pictures_of_nothing_and_of_everything(microphone, device):
         late = [d["label"] for d in hearing.decisions if d["second"] >= hearing.seconds - 4]
         assert texts == set(late)
         plt.close(figure)
-    figure = live.step_times(*hearing.times_us, step_ms=device.step_ms)
+    figure = live.step_times(*hearing.times_us, step_ms=device.step_ms, board="board")
     assert "of 32 ms" in figure.axes[0].get_title()
     plt.close(figure)
     table = hearing.decision_table(device.labels)

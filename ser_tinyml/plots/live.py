@@ -133,7 +133,9 @@ def _probabilities(axis: Axes, hearing: Hearing, board: Board, start: float) -> 
     axis.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
 
 
-def step_times(features_us: np.ndarray, engine_us: np.ndarray, *, step_ms: float) -> Figure:
+def step_times(
+    features_us: np.ndarray, engine_us: np.ndarray, *, step_ms: float, board: str
+) -> Figure:
     """How long the board takes for its steps, against the time it has.
 
     Parameters
@@ -142,6 +144,8 @@ def step_times(features_us: np.ndarray, engine_us: np.ndarray, *, step_ms: float
         Microseconds of each step.
     step_ms
         Milliseconds of sound in a step.
+    board
+        Whose times these are.
     """
     parts = (("features", features_us, "#4d9a6a"), ("engine", engine_us, "#3b6fa0"))
     figure, axis = plt.subplots(figsize=(9, 2.2))
@@ -152,7 +156,7 @@ def step_times(features_us: np.ndarray, engine_us: np.ndarray, *, step_ms: float
         left += ms
     axis.barh(0, max(step_ms - left, 0), left=left, color="#ececec", linewidth=0, label="free")
     axis.set(
-        title=f"One step, median: {left:.2f} of {step_ms:.0f} ms ({left / step_ms:.1%})",
+        title=f"One step on the {board}, median: {left:.2f} of {step_ms:.0f} ms",
         xlabel="ms",
         yticks=[],
         xlim=(0, max(step_ms, left)),
