@@ -28,6 +28,7 @@ CORPUS_COLOURS = {
     "SAVEE": "#4d9a6a",
     "CREMA-D": "#a15b9e",
 }
+MODEL_COLOURS = ("#b8323c", "#34495e", "#e0a030", "#4d9a6a", "#7a4fa3")
 
 
 def use() -> None:
