@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import soundfile
 import soxr
 
 from ser_tinyml.files import DataError
+
+_BLOCK = 1 << 20  # samples that are read at once, so that an hour fits into memory
 
 
 def read_audio(path: str | Path, *, sample_rate: int | None = None) -> tuple[np.ndarray, int]:
@@ -35,20 +38,33 @@ def read_audio(path: str | Path, *, sample_rate: int | None = None) -> tuple[np.
     DataError
         If the file cannot be decoded, is empty, or holds a value that is no number.
     """
+    pieces: list[np.ndarray] = []
     try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        with soundfile.SoundFile(os.fsencode(path)) as stream:  # a name may be no UTF-8
+            rate = stream.samplerate
+            change = None
+            if sample_rate is not None and sample_rate != rate:
+                # gives what `resample` gives, bit for bit
+                change = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ")
+            count = 0
+            for block in stream.blocks(_BLOCK, dtype="float32", always_2d=True):
+                mono = block[:, 0].copy() if block.shape[1] == 1 else block.mean(axis=1)
+                if not np.isfinite(mono).all():
+                    raise DataError(f"{path}: expected finite samples, found NaN or infinity")
+                count += len(mono)
+                pieces.append(mono if change is None else change.resample_chunk(mono))
     except (soundfile.LibsndfileError, OSError) as error:
         raise DataError(
-            f"{path}: expected a .wav, .flac or .ogg recording, found: {error}"
+            f"{path}: expected a .wav, .flac or .ogg recording, "
+            f"found: {getattr(error, 'error_string', error)}"
         ) from error
-    if not len(samples):
+    if not count:
         raise DataError(f"{path}: expected a recording, found no samples")
-    mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
-    if not np.isfinite(mono).all():
-        raise DataError(f"{path}: expected finite samples, found NaN or infinity")
-    if sample_rate is None or sample_rate == rate:
-        return np.ascontiguousarray(mono), rate
-    return resample(mono, orig=rate, target=sample_rate), sample_rate
+    if change is None:
+        return np.concatenate(pieces), rate
+    pieces.append(change.resample_chunk(np.zeros(0, np.float32), last=True))
+    length = int(np.ceil(count * float(sample_rate) / rate))
+    return fix_length(np.concatenate(pieces), length), sample_rate
 
 
 def resample(samples: np.ndarray, *, orig: float, target: float) -> np.ndarray:
@@ -73,6 +89,11 @@ def fix_length(samples: np.ndarray, length: int) -> np.ndarray:
     if len(samples) >= length:
         return samples[:length]
     return np.pad(samples, (0, length - len(samples)))
+
+
+def to_int16(samples: np.ndarray) -> np.ndarray:
+    """Full scale 1 to 16 bits: rounded, and clipped at full scale."""
+    return np.clip(np.round(samples * 32768.0), -32768, 32767).astype(np.int16)
 
 
 def frames(samples: np.ndarray, *, frame_length: int, hop_length: int) -> np.ndarray:

@@ -729,23 +729,12 @@ def build_virtual_board(
     return _build(main, model=model, flags=("-DSER_ENGINE=SER_ENGINE_DIRECT", *flags))
 
 
-def build_gate_library() -> Path:
-    """Compile the speech gate as a shared library."""
-    return _build(VIRTUAL / "gate_library.cpp", flags=("-O2", "-shared", "-fPIC"), only=("gate",))
-
-
-def _build(
-    main: Path,
-    *,
-    flags: Sequence[str],
-    model: Path | None = None,
-    only: Sequence[str] = (),
-) -> Path:
+def _build(main: Path, *, flags: Sequence[str], model: Path) -> Path:
     """Compile a program with the portable sources, once for the same sources and flags."""
     compiler = os.environ.get("CXX", "c++")
     if shutil.which(compiler) is None:
         raise BoardError(f"{compiler}: expected a C++ compiler, found none: install g++ or clang++")
-    sources = {"ser": SKETCH / "src" / "ser"} | ({} if model is None else {"model": model})
+    sources = {"ser": SKETCH / "src" / "ser", "model": model}
     copied = {
         f"{name}/{path.name}": path
         for name, folder in sources.items()
@@ -762,11 +751,7 @@ def _build(
         folder = Path(temporary)
         for name, text in texts.items():
             files.write_text(folder / name, text)
-        units = [
-            str(folder / name)
-            for name in texts
-            if name.endswith(".cpp") and (not only or Path(name).stem in (*only, main.stem))
-        ]
+        units = [str(folder / name) for name in texts if name.endswith(".cpp")]
         output = folder / main.stem
         command = [compiler, "-std=c++14", "-fno-exceptions", "-fno-rtti", "-Wall", "-Wextra"]
         command += [*flags, f"-I{folder}", *units, "-o", str(output)]

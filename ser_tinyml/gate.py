@@ -1,17 +1,19 @@
-"""The board's speech gate in Python: the same C++ (``src/ser/gate.cpp``), called through ctypes."""
+"""The board's speech gate: speech or not, and whether it sounds like a voice.
+
+The same steps and numbers as ``src/ser/gate.cpp``, in float32, so that both say the same.
+"""
 
 from __future__ import annotations
 
-import ctypes
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cache
 
 import numpy as np
 
-from ser_tinyml import board
 from ser_tinyml.features import FeatureConfig
 from ser_tinyml.files import DataError
+
+VOICE_DB = 19.0  # kVoiceDb of gate.h: the loudest band over the mean of all
 
 
 class GateEvent(IntEnum):
@@ -23,17 +25,111 @@ class GateEvent(IntEnum):
     END = 3
 
 
-class GateSettings(ctypes.Structure):
-    """`ser::GateSettings`, field by field; described in ``gate.h``."""
+@dataclass(frozen=True, kw_only=True)
+class GateSettings:
+    """What makes speech.
 
-    _fields_ = (
-        ("onset_db", ctypes.c_float),
-        ("onset_frames", ctypes.c_int),
-        ("release_db", ctypes.c_float),
-        ("hangover_frames", ctypes.c_int),
-        ("hold_frames", ctypes.c_int),
-        ("rise_db", ctypes.c_float),
+    Attributes
+    ----------
+    onset_db
+        Over the floor of noise is loud.
+    onset_frames
+        Loud frames in a row begin speech.
+    release_db
+        Over the floor goes on being speech.
+    hangover_frames
+        Quiet frames in a row end speech.
+    hold_frames
+        The floor stays so long where its quietest frame put it.
+    rise_db
+        Then it rises by this, a frame.
+    """
+
+    onset_db: float
+    onset_frames: int
+    release_db: float
+    hangover_frames: int
+    hold_frames: int
+    rise_db: float
+
+
+def settings(config: FeatureConfig) -> GateSettings:
+    """What the board sets the gate to: ``DeviceGate`` of ``gate.h``.
+
+    Raises
+    ------
+    DataError
+        If its features have no onset.
+    """
+    if config.onset_db is None:
+        raise DataError(f"feature configuration {config.name!r}: expected one with an onset")
+    rate = frame_rate(config)
+    return GateSettings(
+        onset_db=config.onset_db,
+        onset_frames=config.onset_frames,
+        release_db=min(config.onset_db, 6.0),
+        hangover_frames=int(np.float32(0.5) * rate) + 1,
+        hold_frames=int(np.float32(8.0) * rate) + 1,
+        rise_db=float(np.float32(3.0) / rate),
     )
+
+
+def frame_rate(config: FeatureConfig) -> np.float32:
+    """Frames a second, in the precision of the board."""
+    return np.float32(config.sample_rate) / np.float32(config.hop_length)
+
+
+class Gate:
+    """Loud against a floor of noise that follows the room.
+
+    Parameters
+    ----------
+    settings
+        From `settings`, or others.
+
+    Attributes
+    ----------
+    floor_db
+        Under the last frame.
+    loud
+        Whether the last frame was over the floor by more than onset_db.
+    speech
+        Whether the gate is open.
+    """
+
+    def __init__(self, settings: GateSettings) -> None:
+        self.settings = settings
+        self._onset_db = np.float32(settings.onset_db)
+        self._release_db = np.float32(settings.release_db)
+        self._rise_db = np.float32(settings.rise_db)
+        self.floor_db = np.float32(0)
+        self.loud = False
+        self.speech = False
+        self._floor_age = -1  # frames since a frame was the quietest; -1: no frame yet
+        self._run = 0  # loud frames in a row, or quiet ones in speech
+
+    def push(self, level_db: float) -> GateEvent:
+        """Take the level of the next frame; ONSET and END come once each."""
+        level, settings = np.float32(level_db), self.settings
+        if self._floor_age < 0 or level <= self.floor_db:
+            self.floor_db = level
+            self._floor_age = 0
+        elif self._floor_age < settings.hold_frames:
+            self._floor_age += 1
+        else:
+            self.floor_db = self.floor_db + self._rise_db
+        self.loud = bool(level > self.floor_db + self._onset_db)
+        if self.speech:
+            self._run = 0 if level > self.floor_db + self._release_db else self._run + 1
+            if self._run < settings.hangover_frames:
+                return GateEvent.SPEECH
+            self._run, self.speech = 0, False
+            return GateEvent.END
+        self._run = self._run + 1 if self.loud else 0
+        if self._run < settings.onset_frames:
+            return GateEvent.QUIET
+        self._run, self.speech = 0, True
+        return GateEvent.ONSET
 
 
 @dataclass(frozen=True)
@@ -46,11 +142,15 @@ class Gated:
         Power of each frame and the floor of noise under it, float32.
     events [shape=(frames,)]
         `GateEvent` as uint8.
+    voice [shape=(frames,)]
+        Whether a frame is loud and one band of it stands out as in a vowel. Splashing water,
+        clatter and hiss have power in all bands.
     """
 
     level_db: np.ndarray
     floor_db: np.ndarray
     events: np.ndarray
+    voice: np.ndarray
 
     @property
     def speech(self) -> np.ndarray:
@@ -63,24 +163,14 @@ class Gated:
         return [max(int(at) - back, 0) for at in np.flatnonzero(self.events == GateEvent.ONSET)]
 
 
-def settings(config: FeatureConfig) -> GateSettings:
-    """What the device sets the gate to for a configuration.
+def level_db(bands: np.ndarray) -> np.ndarray:
+    """The power of frames in dB, float32 [shape=(frames,)], from bands [shape=(frames, n_mels)]."""
+    return (10 * np.log10(np.sum(10 ** (bands / 10), axis=1))).astype(np.float32)
 
-    Raises
-    ------
-    DataError
-        If its features have no onset.
-    """
-    if config.onset_db is None:
-        raise DataError(f"feature configuration {config.name!r}: expected one with an onset")
-    result = GateSettings()
-    _library().GateDefaults(
-        config.onset_db,
-        config.onset_frames,
-        config.sample_rate / config.hop_length,
-        ctypes.byref(result),
-    )
-    return result
+
+def peak_db(bands: np.ndarray) -> np.ndarray:
+    """The loudest band of frames [shape=(frames, n_mels)] in dB over the mean of all."""
+    return bands.max(axis=1) - bands.mean(axis=1)
 
 
 def run(bands: np.ndarray, settings: GateSettings) -> Gated:
@@ -91,30 +181,12 @@ def run(bands: np.ndarray, settings: GateSettings) -> Gated:
     bands [shape=(frames, n_mels)]
         In dB, from `features.log_mel`.
     """
-    bands = np.ascontiguousarray(bands, np.float32)
-    frames, count = bands.shape
-    level, floor = np.empty((2, frames), np.float32)
-    events = np.empty(frames, np.uint8)
-    arrays = (level, floor, events)
-    _library().GateRun(
-        ctypes.byref(settings),
-        bands.ctypes.data_as(ctypes.c_void_p),
-        frames,
-        count,
-        *(array.ctypes.data_as(ctypes.c_void_p) for array in arrays),
-    )
-    return Gated(*arrays)
-
-
-@cache
-def _library() -> ctypes.CDLL:
-    library = ctypes.CDLL(str(board.build_gate_library()))
-    pointer = ctypes.c_void_p
-    library.GateDefaults.argtypes = (ctypes.c_float, ctypes.c_int, ctypes.c_float, pointer)
-    library.GateDefaults.restype = None
-    library.GateRun.argtypes = (
-        *(pointer, pointer, ctypes.c_size_t, ctypes.c_int),
-        *(pointer, pointer, pointer),
-    )
-    library.GateRun.restype = None
-    return library
+    gate, levels = Gate(settings), level_db(bands)
+    floors = np.empty(len(bands), np.float32)
+    events = np.empty(len(bands), np.uint8)
+    loud = np.empty(len(bands), bool)
+    for frame, level in enumerate(levels):
+        events[frame] = gate.push(level)
+        floors[frame] = gate.floor_db
+        loud[frame] = gate.loud
+    return Gated(levels, floors, events, loud & (peak_db(bands) >= VOICE_DB))

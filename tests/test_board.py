@@ -238,7 +238,7 @@ def test_no_model_no_virtual_board(tmp_path):
 def test_no_compiler(monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(BoardError, match="install g"):
-        board.build_gate_library()
+        board.build_virtual_board(small.model_folder())
 
 
 def test_clips_are_kept_and_numbered_on(tmp_path):

@@ -87,6 +87,26 @@ void ALevelIsTheSumOfPowers() {
   CHECK(level > -16.991f && level < -16.988f);
 }
 
+void APeakIsTheLoudestOverTheMean() {
+  const float bands[] = {-60.0f, -10.0f, -50.0f, -60.0f};
+  CHECK(PeakDb(bands, 4) == 35.0f);
+  CHECK(PeakDb(bands, 1) == 0.0f);
+}
+
+void LoudIsOverTheOnsetEvenInSpeech() {
+  SpeechGate gate(kSettings);
+  gate.Reset();
+  CHECK(!gate.loud());
+  Push(&gate, -60.0f, 3);
+  Push(&gate, -40.0f, 3);
+  CHECK(gate.loud());
+  gate.Push(-53.0f);  // speech still, over release_db
+  CHECK(gate.speech() && !gate.loud());
+  gate.Push(-40.0f);
+  gate.Reset();
+  CHECK(!gate.loud());
+}
+
 void ARingTakesAllOrNothing() {
   static RingBuffer<std::int16_t, 8> ring;
   const std::int16_t in[] = {1, 2, 3, 4, 5, 6};
@@ -130,8 +150,11 @@ void TwoThreadsLoseNothingInOrder() {
 std::int8_t Int8(int value) { return static_cast<std::int8_t>(value); }
 
 void DecisionsAreSmoothedAndCanBeUnsure() {
-  Decider decider({2, 3});
+  Decider decider({2, 3, 2, 10.0f, 1});
   decider.Restart();
+  decider.Hear(-20.0f, true);
+  decider.Hear(-40.0f, false);
+  decider.Hear(-20.0f, true);
   const std::int8_t first[model::kLabelCount] = {Int8(127), Int8(-128), Int8(-128)};
   const std::int8_t second[model::kLabelCount] = {Int8(-128), Int8(-128), Int8(127)};
   CHECK(decider.Last().label == kUnsure && decider.Last().steps == 0);
@@ -149,9 +172,45 @@ void DecisionsAreSmoothedAndCanBeUnsure() {
   CHECK(decider.Step(second).probabilities[2] > 0.99f);
 }
 
+void WithoutAVoiceItIsUnsure() {
+  Decider decider({1, 1, 2, 10.0f, 1});
+  decider.Restart();
+  const std::int8_t output[model::kLabelCount] = {Int8(127), Int8(-128), Int8(-128)};
+  decider.Hear(-20.0f, true);
+  decider.Hear(-30.0f, false);
+  CHECK(decider.Step(output).label == kUnsure);
+  decider.Hear(-20.0f, true);
+  const Decision sure = decider.Step(output);
+  CHECK(sure.label == 0 && sure.voice_frames == 2);
+  CHECK(decider.Last().label == 0);
+  decider.Restart();
+  CHECK(decider.Step(output).label == kUnsure && decider.Last().voice_frames == 0);
+}
+
+void WhatIsSteadyIsNoVoice() {
+  Decider decider({1, 1, 1, 10.0f, 2});
+  decider.Restart();
+  const std::int8_t output[model::kLabelCount] = {Int8(127), Int8(-128), Int8(-128)};
+  for (int i = 0; i < 90; ++i) decider.Hear(i % 2 == 0 ? -20.0f : -29.9f, true);
+  CHECK(decider.Step(output).label == kUnsure && decider.Last().voice_frames == 0);
+  decider.Hear(-30.0f, false);
+  CHECK(decider.Step(output).label == kUnsure);
+  decider.Hear(-30.0f, false);
+  CHECK(decider.Step(output).label == 0 && decider.Last().voice_frames == 90);
+  decider.Restart();
+  decider.Hear(-50.0f, true);  // the loudest of this window
+  decider.Hear(-60.0f, true);
+  decider.Hear(-59.0f, true);
+  CHECK(decider.Step(output).label == kUnsure);
+}
+
+void TheThresholdIsTheModels() {
+  CHECK(Decider({1, 1, 1, 1.0f, 1}).threshold() == model::kUnsureThreshold);
+}
+
 void TheDisplayHolds() {
   Display display(1000);
-  Decision decision = {0, false, 5, {}};
+  Decision decision = {0, false, 5, 9, {}};
   display.Take(decision, 0);
   CHECK(display.label(999) == 0);
   decision.label = 1;
@@ -160,7 +219,7 @@ void TheDisplayHolds() {
   CHECK(display.label(1000) == kUnsure);
   display.Take(decision, 1100);
   CHECK(display.label(1200) == 1);
-  decision = {2, true, 9, {}};
+  decision = {2, true, 9, 9, {}};
   display.Take(decision, 1300);  // but not the last word
   CHECK(display.label(1300) == 2);
   decision.label = kUnsure;
@@ -182,9 +241,14 @@ int main() {
   SteadyNoiseBecomesTheFloor();
   AFloorIsHeldBeforeItRises();
   ALevelIsTheSumOfPowers();
+  APeakIsTheLoudestOverTheMean();
+  LoudIsOverTheOnsetEvenInSpeech();
   ARingTakesAllOrNothing();
   TwoThreadsLoseNothingInOrder();
   DecisionsAreSmoothedAndCanBeUnsure();
+  WithoutAVoiceItIsUnsure();
+  WhatIsSteadyIsNoVoice();
+  TheThresholdIsTheModels();
   TheDisplayHolds();
   EveryLabelHasAColour();
 }

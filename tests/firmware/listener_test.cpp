@@ -23,7 +23,8 @@ class Printer final : public ListenerSink {
                 static_cast<int>(result.gate), static_cast<double>(result.level_db));
   }
   void OnStep(const StepResult& result) override {
-    std::printf("step %d %u", result.step, static_cast<unsigned>(result.frame));
+    std::printf("step %d %u %d", result.step, static_cast<unsigned>(result.frame),
+                model::kInputCount);
     for (int i = 0; i < model::kInputCount; ++i) {
       std::printf(" %a", static_cast<double>(result.features[i]));
     }
@@ -33,7 +34,12 @@ class Printer final : public ListenerSink {
     if (result.features_us == 0 || result.engine_us == 0) std::exit(4);
   }
   void OnDecision(const Decision& decision) override {
-    std::printf("decision %d %d %d\n", decision.label, decision.last ? 1 : 0, decision.steps);
+    std::printf("decision %d %d %d %d", decision.label, decision.last ? 1 : 0, decision.steps,
+                decision.voice_frames);
+    for (int i = 0; i < model::kLabelCount; ++i) {
+      std::printf(" %a", static_cast<double>(decision.probabilities[i]));
+    }
+    std::printf("\n");
   }
   void OnFailure(Status status) override {
     std::fprintf(stderr, "%s\n", StatusName(status));

@@ -7,7 +7,7 @@ namespace model {
 
 constexpr char kFeatureSettingsId[] = "f6634519a6ea4648";
 constexpr char kFeatureHash[] =
-    "021fb2e3dbd318f02f18b1f39b262fd4650c51291c0273b54ed89297ea5a99c0";
+    "51020a938d7ae5ead6fe09eb2037e1f15894e9c39e81f0e8ec9fece799fb988f";
 
 constexpr int kSampleRate = 16000;  // Hz
 constexpr int kWindowLength = 1024;  // samples
@@ -16,6 +16,7 @@ constexpr int kFftLength = 1024;  // samples; the window is filled with zeros to
 constexpr int kBinCount = 513;  // of the power spectrum
 constexpr int kMelCount = 40;
 constexpr int kMfccCount = 13;  // a frame
+constexpr int kDeltaFrames = 0;  // over which changes are taken; 0: none are
 constexpr int kFrameCount = 94;  // frames a clip
 constexpr int kStack = 2;  // frames a step of the model
 constexpr int kStepCount = 47;  // steps a clip

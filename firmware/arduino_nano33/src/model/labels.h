@@ -8,6 +8,7 @@ namespace model {
 constexpr char kLabelsId[] = "f6634519a6ea4648";
 constexpr int kLabelCount = 4;
 constexpr const char* kLabels[kLabelCount] = {"neutral", "happy", "surprise", "unpleasant"};
+constexpr float kUnsureThreshold = 0.5f;  // less probable is "unsure"
 
 }  // namespace model
 }  // namespace ser

@@ -44,7 +44,18 @@ const char* LabelName(int label) {
   return label < 0 || label >= model::kLabelCount ? "unsure" : model::kLabels[label];
 }
 
-void Decider::Restart() { steps_ = 0; }
+void Decider::Restart() {
+  steps_ = 0;
+  voice_frames_ = 0;
+  fallen_frames_ = 0;
+  loudest_db_ = kNoLevelDb;
+}
+
+void Decider::Hear(float level_db, bool voice) {
+  if (level_db > loudest_db_) loudest_db_ = level_db;
+  if (level_db <= loudest_db_ - settings_.fall_db) ++fallen_frames_;
+  if (voice) ++voice_frames_;
+}
 
 Decision Decider::Step(const std::int8_t* output) {
   float* probabilities = recent_[steps_ % settings_.smoothing_steps];
@@ -63,7 +74,8 @@ Decision Decider::Last() {
 }
 
 Decision Decider::Decide() const {
-  Decision decision = {kUnsure, false, steps_, {}};
+  const int voice_frames = fallen_frames_ < settings_.min_fallen_frames ? 0 : voice_frames_;
+  Decision decision = {kUnsure, false, steps_, voice_frames, {}};
   const int count = steps_ < settings_.smoothing_steps ? steps_ : settings_.smoothing_steps;
   int best = 0;
   for (int i = 0; i < model::kLabelCount && count > 0; ++i) {
@@ -72,9 +84,9 @@ Decision Decider::Decide() const {
     decision.probabilities[i] = sum / static_cast<float>(count);
     if (decision.probabilities[i] > decision.probabilities[best]) best = i;
   }
-  if (steps_ >= settings_.min_steps && count > 0 && decision.probabilities[best] >= threshold_) {
-    decision.label = best;
-  }
+  const bool ground = count > 0 && steps_ >= settings_.min_steps &&
+                      voice_frames >= settings_.min_voice_frames;
+  if (ground && decision.probabilities[best] >= threshold_) decision.label = best;
   return decision;
 }
 

@@ -33,13 +33,31 @@ struct Decision {
   int label;                                // or kUnsure
   bool last;                                // of its window: nothing follows that would change it
   int steps;                                // of the model, that it rests on
+  int voice_frames;                         // of a voice; 0 while the level is steady
   float probabilities[model::kLabelCount];  // smoothed
 };
 
 struct DeciderSettings {
-  int smoothing_steps;  // the mean of so many steps counts; at most kMostSmoothing
-  int min_steps;        // fewer are no ground for a label
+  int smoothing_steps;    // the mean of so many steps counts; at most kMostSmoothing
+  int min_steps;          // fewer are no ground for a label
+  int min_voice_frames;   // nor are fewer of these
+  float fall_db;          // a frame has fallen if it is so far below the loudest of its window
+  int min_fallen_frames;  // fewer: the level is steady, as that of a fan is and of no voice
 };
+
+// The settings of the device, for features of a rate of frames, frames a step and steps a window.
+// On the recordings, answers within the first second are much worse than later ones. What was said
+// there has a quarter of a second of vowels, and falls between them; most noise lacks one of both.
+constexpr DeciderSettings DeviceDecider(float frames_a_second, int stack, int window_steps) {
+  return {
+      4,  // smoothing_steps
+      frames_a_second / stack < window_steps ? static_cast<int>(frames_a_second / stack)
+                                             : window_steps,  // min_steps
+      static_cast<int>(0.25f * frames_a_second) + 1,          // min_voice_frames
+      10.0f,                                                  // fall_db
+      static_cast<int>(0.1f * frames_a_second) + 1,           // min_fallen_frames
+  };
+}
 
 class Decider {
  public:
@@ -53,6 +71,9 @@ class Decider {
 
   void Restart();
 
+  // Takes the next frame's level, and whether it sounds like a voice.
+  void Hear(float level_db, bool voice);
+
   // Takes the model's int8 output of a step.
   Decision Step(const std::int8_t* output);
 
@@ -60,11 +81,16 @@ class Decider {
   Decision Last();
 
  private:
+  static constexpr float kNoLevelDb = -1000.0f;
+
   Decision Decide() const;
 
   DeciderSettings settings_;
-  float threshold_ = 0.5f;
+  float threshold_ = model::kUnsureThreshold;
   int steps_ = 0;
+  int voice_frames_ = 0;
+  int fallen_frames_ = 0;
+  float loudest_db_ = kNoLevelDb;
   float recent_[kMostSmoothing][model::kLabelCount] = {};
 };
 

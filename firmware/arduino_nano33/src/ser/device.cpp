@@ -250,6 +250,7 @@ void Device::OnDecision(const Decision& decision) {
                   .Numbers("probabilities", decision.probabilities, model::kLabelCount, 3)
                   .Natural("time_ms", heard_ms())
                   .Integer("steps", decision.steps)
+                  .Integer("voice_frames", decision.voice_frames)
                   .Natural("features_us", features_us_)
                   .Natural("engine_us", engine_us_)
                   .Text("colour", ColourName(ColourOf(decision.label)))

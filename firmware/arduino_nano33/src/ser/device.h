@@ -150,7 +150,7 @@ class Device final : private ListenerSink, private ParserSink {
   std::uint32_t garbage_ = 0;
   std::uint32_t garbage_said_ms_ = 0u - kGarbageEveryMs;
   std::uint32_t lines_lost_ = 0;
-  Told told_ = {0, {kUnsure, true, 0, {}}};
+  Told told_ = {0, {kUnsure, true, 0, 0, {}}};
 
   // How long things take; steps of the last window, and all hearing.
   std::uint32_t features_us_ = 0;  // the longest of the features of a step

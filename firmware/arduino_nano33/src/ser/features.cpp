@@ -17,7 +17,8 @@ namespace ser {
 namespace {
 
 static_assert(model::kWindowLength <= model::kFftLength, "the window is longer than the transform");
-static_assert(model::kInputCount == model::kMfccCount * model::kStack, "tables do not fit");
+constexpr int kValueCount = model::kMfccCount * (model::kDeltaFrames > 0 ? 2 : 1);  // of a frame
+static_assert(model::kInputCount == kValueCount * model::kStack, "tables do not fit");
 
 // Power of a full-scale signal, and the spectrum's own factor, are powers of two: exact.
 constexpr float kPowerScale = 1.0f / (32768.0f * 32768.0f * kPowerSpectrumScale);
@@ -96,6 +97,7 @@ void FeatureExtractor::LogMel(const std::int16_t* window, float* bands) {
 void Cepstra::Restart() {
   fresh_ = true;
   stacked_ = 0;
+  frames_ = 0;
 }
 
 bool Cepstra::Push(const float* bands) {
@@ -109,13 +111,20 @@ bool Cepstra::Push(const float* bands) {
     const float level = bands[band] - loudest_;
     below[band] = level > -model::kRangeDb ? level : -model::kRangeDb;
   }
-  const int first = stacked_ * model::kMfccCount;
+  const int first = stacked_ * kValueCount;
   for (int i = 0; i < model::kMfccCount; ++i) {
     float value = Dot(model::kDct[i], below, model::kMelCount);
     if (model::kWholeNumbers) value = static_cast<float>(static_cast<std::int32_t>(value));
     features_[first + i] = value;
-    input_[first + i] = QuantizeFeature(value, first + i);
+    if (model::kDeltaFrames > 0) {
+      float* past = &past_[frames_ % kPastFrames][i];
+      features_[first + model::kMfccCount + i] =
+          frames_ < model::kDeltaFrames ? 0.0f : value - *past;
+      *past = value;
+    }
   }
+  for (int i = first; i < first + kValueCount; ++i) input_[i] = QuantizeFeature(features_[i], i);
+  ++frames_;
   if (++stacked_ < model::kStack) return false;
   stacked_ = 0;
   return true;

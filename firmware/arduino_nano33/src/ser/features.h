@@ -20,10 +20,12 @@ class FeatureExtractor {
   alignas(16) float work_[model::kFftLength];
 };
 
-// Bands to features: dB below the loudest band since Restart, limited in range, DCT; normalised
-// and quantised, kStack frames a step.
+// Bands to features: dB below the loudest band since Restart, limited in range, DCT, and its change
+// over kDeltaFrames; normalised and quantised, kStack frames a step.
 class Cepstra {
  public:
+  static constexpr int kPastFrames = model::kDeltaFrames > 0 ? model::kDeltaFrames : 1;
+
   // The features begin with the next frame.
   void Restart();
 
@@ -38,6 +40,8 @@ class Cepstra {
   float loudest_ = 0.0f;
   bool fresh_ = true;
   int stacked_ = 0;  // frames that the step in the making has
+  int frames_ = 0;  // since Restart
+  float past_[kPastFrames][model::kMfccCount] = {};
   float features_[model::kInputCount] = {};
   std::int8_t input_[model::kInputCount] = {};
 };

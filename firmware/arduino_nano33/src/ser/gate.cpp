@@ -11,10 +11,20 @@ float LevelDb(const float* bands, int count) {
   return 10.0f * std::log10(power);
 }
 
+float PeakDb(const float* bands, int count) {
+  float peak = bands[0], sum = 0.0f;
+  for (int i = 0; i < count; ++i) {
+    if (bands[i] > peak) peak = bands[i];
+    sum += bands[i];
+  }
+  return peak - sum / static_cast<float>(count);
+}
+
 void SpeechGate::Reset() {
   floor_age_ = -1;
   run_ = 0;
   speech_ = false;
+  loud_ = false;
 }
 
 GateEvent SpeechGate::Push(float level_db) {
@@ -26,6 +36,7 @@ GateEvent SpeechGate::Push(float level_db) {
   } else {
     floor_db_ += settings_.rise_db;
   }
+  loud_ = level_db > floor_db_ + settings_.onset_db;
   if (speech_) {
     run_ = level_db > floor_db_ + settings_.release_db ? 0 : run_ + 1;
     if (run_ < settings_.hangover_frames) return GateEvent::kSpeech;
@@ -33,7 +44,7 @@ GateEvent SpeechGate::Push(float level_db) {
     speech_ = false;
     return GateEvent::kEnd;
   }
-  run_ = level_db > floor_db_ + settings_.onset_db ? run_ + 1 : 0;
+  run_ = loud_ ? run_ + 1 : 0;
   if (run_ < settings_.onset_frames) return GateEvent::kQuiet;
   run_ = 0;
   speech_ = true;

@@ -32,6 +32,12 @@ enum class GateEvent : std::uint8_t { kQuiet, kOnset, kSpeech, kEnd };
 // The power of a frame in dB from its bands in dB.
 float LevelDb(const float* bands, int count);
 
+// The loudest band of a frame in dB over the mean of all.
+float PeakDb(const float* bands, int count);
+
+// In a vowel some band stands out by so much. Clatter, splashing water and hiss have power in all.
+constexpr float kVoiceDb = 19.0f;
+
 // A fresh gate's first onset is that of features.onset() in Python, if it comes within hold_frames:
 // until then the floor is the quietest frame so far. Afterwards a fan that was switched on would be
 // speech for ever, so the floor rises until a frame is quieter.
@@ -45,6 +51,7 @@ class SpeechGate {
   GateEvent Push(float level_db);
 
   bool speech() const { return speech_; }
+  bool loud() const { return loud_; }  // the last frame, over the floor by more than onset_db
   float floor_db() const { return floor_db_; }
 
  private:
@@ -53,6 +60,7 @@ class SpeechGate {
   int floor_age_ = -1;  // frames since a frame was the quietest; -1: no frame yet
   int run_ = 0;         // loud frames in a row, or quiet ones in speech
   bool speech_ = false;
+  bool loud_ = false;
 };
 
 }  // namespace ser

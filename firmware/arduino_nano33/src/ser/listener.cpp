@@ -17,12 +17,8 @@ constexpr float kFramesASecond = static_cast<float>(model::kSampleRate) / kHopLe
 constexpr GateSettings kGate =
     DeviceGate(model::kHasOnset ? model::kOnsetDb : 9.0f, model::kOnsetFrames, kFramesASecond);
 
-// On the recordings, answers within the first second are much worse than later ones.
-constexpr int kStepsASecond = static_cast<int>(kFramesASecond / model::kStack);
-constexpr DeciderSettings kDecider = {
-    4,                                                                      // smoothing_steps
-    kStepsASecond < model::kStepCount ? kStepsASecond : model::kStepCount,  // min_steps
-};
+constexpr DeciderSettings kDecider =
+    DeviceDecider(kFramesASecond, model::kStack, model::kStepCount);
 
 }  // namespace
 
@@ -81,7 +77,9 @@ void Listener::Frame(const float* bands, std::uint32_t began_us) {
   const float level_db = LevelDb(bands, model::kMelCount);
   const GateEvent event = gate_.Push(level_db);
   sink_->OnFrame({frame, level_db, gate_.floor_db(), event});
+  const bool voice = gate_.loud() && PeakDb(bands, model::kMelCount) >= kVoiceDb;
   if (window_open_) {
+    decider_.Hear(level_db, voice);
     Take(frame, bands, began_us);
     if (mode_ == ListenMode::kLive && window_open_ && event == GateEvent::kEnd) CloseWindow();
     return;
@@ -89,16 +87,19 @@ void Listener::Frame(const float* bands, std::uint32_t began_us) {
   if (clip_done_) return;
   if (mode_ == ListenMode::kWholeClip) {
     OpenWindow(frame);
+    decider_.Hear(level_db, voice);
     Take(frame, bands, began_us);
   } else if (event == GateEvent::kOnset) {
     const std::uint32_t back = kHistory - 1;
     OpenWindow(frame < back ? 0 : frame - back);
+    decider_.Hear(level_db, voice);
     features_us_ += clock_() - began_us;
     for (std::uint32_t past = onset_; past <= frame; ++past) {
       Take(past, HistoryOf(past), clock_());
     }
   } else if (mode_ == ListenMode::kLive && event == GateEvent::kSpeech) {
     OpenWindow(frame);  // they speak on: the next window follows the last
+    decider_.Hear(level_db, voice);
     Take(frame, bands, began_us);
   }
 }
