@@ -26,6 +26,8 @@ CLASS_SETS: dict[str, dict[str, tuple[str, ...]]] = {
     },
 }
 
+OTHER = "other"  # a clip of an emotion that is in no class
+
 
 def class_names(class_set: str) -> list[str]:
     """Classes of a set, in the order of the model's outputs.
@@ -41,9 +43,14 @@ def class_names(class_set: str) -> list[str]:
 
 
 def label_clips(
-    clips: pd.DataFrame, *, class_set: str, sad_angry_fraction: float = 1.0, seed: int = 0
+    clips: pd.DataFrame,
+    *,
+    class_set: str,
+    sad_angry_fraction: float = 1.0,
+    others: bool = False,
+    seed: int = 0,
 ) -> pd.DataFrame:
-    """Give every clip its class; clips of other emotions are dropped.
+    """Give every clip its class; clips of other emotions are dropped or labelled `OTHER`.
 
     Parameters
     ----------
@@ -54,6 +61,8 @@ def label_clips(
     sad_angry_fraction
         Share of the sad and of the angry clips that is kept, drawn at random: the original recipe
         keeps 0.6 so that "unpleasant" does not outweigh the others.
+    others
+        Keep clips of other emotions: label `OTHER`, label_id -1.
 
     Returns
     -------
@@ -84,4 +93,7 @@ def label_clips(
         raise DataError(
             f"class set {class_set!r}: expected clips of every class, found none of {empty}"
         )
+    if others:
+        rest = clips[~clips["emotion"].isin(of_emotion)].assign(label=OTHER, label_id=-1)
+        table = pd.concat([table, rest]).sort_index()
     return table

@@ -24,6 +24,7 @@ def plan_rows(
     augmentation: str,
     augmented_rows: int,
     sad_angry_fraction: float,
+    other_emotions: bool = False,
     test_fold: int,
     test_fraction: float,
     validation_fraction: float,
@@ -48,8 +49,10 @@ def plan_rows(
         "none": clean rows only.
     sad_angry_fraction
         Share of the sad and of the angry clips that is kept.
+    other_emotions
+        Keep training clips of emotions outside the class set, for an auxiliary answer.
     test_fold
-        For protocol `speaker`.
+        For protocol `speaker`, and `release`.
     test_fraction, validation_fraction
         For the random protocols; the second is a share of what the first left.
     seed
@@ -75,7 +78,11 @@ def plan_rows(
     if augmented_rows < 0:
         raise DataError(f"augmented_rows: expected 0 or more, found {augmented_rows}")
     table = labels.label_clips(
-        clips, class_set=class_set, sad_angry_fraction=sad_angry_fraction, seed=seed
+        clips,
+        class_set=class_set,
+        sad_angry_fraction=sad_angry_fraction,
+        others=other_emotions,
+        seed=seed,
     )
     fractions = {"test_fraction": test_fraction, "validation_fraction": validation_fraction}
     copies = {
@@ -84,13 +91,15 @@ def plan_rows(
         "none": [CLEAN],
     }[augmentation]
     if protocol == "leaky_random":
+        table = table[table["label_id"] >= 0]
         rows = _repeat(table, [copies] * len(table))
         rows["split"] = splits.split_random(rows, seed=seed, **fractions)
     else:
-        if protocol == "speaker":
-            table["split"] = splits.split_speakers(table, test_fold=test_fold)
+        if protocol in splits.BY_SPEAKER:
+            table["split"] = splits.split_speakers(table, protocol=protocol, test_fold=test_fold)
         else:
             table["split"] = splits.split_random(table, seed=seed, **fractions)
+        table = table[(table["label_id"] >= 0) | (table["split"] == splits.TRAIN)]
         rows = _repeat(
             table, [copies if split == splits.TRAIN else [CLEAN] for split in table["split"]]
         )

@@ -1,9 +1,11 @@
 """Who is in train, validation and test.
 
-Three protocols. `speaker`: nobody heard in training is heard in the test; this is the honest one
-and the default. `clip_random`: clips are dealt at random, so that every speaker is on both sides.
-`leaky_random`: augmented rows are dealt at random, so that two versions of one clip fall on both
-sides; it exists to repeat published figures.
+`speaker`: nobody heard in training is heard in the test; this is the honest one and the default.
+`release`: every speaker trains but a validation group, and there is no test; for the model that is
+given out, after its settings have been scored by `speaker`. `development`: settings are compared on
+the speakers of two folds, trained on the others. `clip_random`: clips are dealt at random, so that
+every speaker is on both sides. `leaky_random`: augmented rows are dealt at random, so that two
+versions of one clip fall on both sides; it exists to repeat published figures.
 """
 
 from __future__ import annotations
@@ -11,42 +13,28 @@ from __future__ import annotations
 import pandas as pd
 from sklearn.model_selection import train_test_split
 
+from ser_tinyml import folds
 from ser_tinyml.files import DataError
 
-PROTOCOLS = ("speaker", "clip_random", "leaky_random")
-N_FOLDS = 5
+BY_SPEAKER = ("speaker", "release", "development")
+PROTOCOLS = (*BY_SPEAKER, "clip_random", "leaky_random")
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 
 
-def speaker_folds(clips: pd.DataFrame, *, n_folds: int = N_FOLDS) -> pd.Series:
-    """Deal speakers to folds, balanced by corpus and sex, without chance.
+def split_speakers(clips: pd.DataFrame, *, protocol: str, test_fold: int = 0) -> pd.Series:
+    """Split by speaker, along the committed folds.
 
-    Within a corpus and sex, speakers in the order of their names go to folds 0, 1, 2, … in turn.
-    Fewer speakers than folds are spread over them, so that a corpus of two, tested on one speaker,
-    is trained on the other.
+    Validation needs few speakers, training many: in `speaker` and `release` every second speaker
+    of the fold after test_fold is validation, of the corpora that have several there.
 
     Parameters
     ----------
     clips
-        Table with columns corpus, sex, speaker.
-
-    Returns
-    -------
-    folds
-        Index: speaker; value: fold, 0 to n_folds - 1.
-    """
-    folds = {}
-    speakers = clips[["corpus", "sex", "speaker"]].drop_duplicates()
-    for _, group in speakers.groupby(["corpus", "sex"]):
-        names = sorted(group["speaker"])
-        for index, name in enumerate(names):
-            few = len(names) < n_folds
-            folds[name] = index * n_folds // len(names) if few else index % n_folds
-    return pd.Series(folds, name="fold").sort_index()
-
-
-def split_speakers(clips: pd.DataFrame, *, test_fold: int = 0) -> pd.Series:
-    """Split by speaker: one fold is the test, the next one validation, the others train.
+        Table with columns key, corpus, sex, speaker.
+    protocol
+        One of BY_SPEAKER.
+    test_fold
+        The fold that is the test; for `release`, the fold before the validation group.
 
     Returns
     -------
@@ -56,15 +44,19 @@ def split_speakers(clips: pd.DataFrame, *, test_fold: int = 0) -> pd.Series:
     Raises
     ------
     DataError
-        If test_fold is no fold, or one of the three gets no clip.
+        If test_fold is no fold, or one side gets no clip.
     """
-    if test_fold not in range(N_FOLDS):
-        raise DataError(f"test_fold: expected 0 to {N_FOLDS - 1}, found {test_fold}")
-    fold = clips["speaker"].map(speaker_folds(clips))
+    if test_fold not in range(folds.N_FOLDS):
+        raise DataError(f"test_fold: expected 0 to {folds.N_FOLDS - 1}, found {test_fold}")
+    fold = folds.assign(clips)
     split = pd.Series(TRAIN, index=clips.index, name="split")
-    split[fold == test_fold] = TEST
-    split[fold == (test_fold + 1) % N_FOLDS] = VALIDATION
-    for part in (TRAIN, VALIDATION, TEST):
+    if protocol == "development":
+        split[fold.isin(folds.DEVELOPMENT)] = VALIDATION
+    else:
+        split[_validation_group(clips, fold == (test_fold + 1) % folds.N_FOLDS)] = VALIDATION
+    if protocol == "speaker":
+        split[fold == test_fold] = TEST
+    for part in (TRAIN, VALIDATION, TEST)[: 3 if protocol == "speaker" else 2]:
         if not (split == part).any():
             raise DataError(
                 f"split by speaker: expected clips in {part} for test_fold {test_fold}, "
@@ -72,6 +64,22 @@ def split_speakers(clips: pd.DataFrame, *, test_fold: int = 0) -> pd.Series:
                 "take another fold or protocol, or more recordings"
             )
     return split
+
+
+def _validation_group(clips: pd.DataFrame, candidate: pd.Series) -> pd.Series:
+    """Every second speaker of each corpus and sex; all, where no corpus has two."""
+    speakers = clips.loc[candidate, ["corpus", "sex", "speaker"]].drop_duplicates()
+    speakers = speakers.sort_values("speaker")
+    number = speakers.groupby(["corpus", "sex"]).cumcount()
+    several = speakers.groupby("corpus")["speaker"].transform("size") > 1
+    chosen = speakers["speaker"][several & (number % 2 == 0)]
+    return candidate & clips["speaker"].isin(chosen if len(chosen) else speakers["speaker"])
+
+
+def held_out(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows to score: those of the test, or of validation where nobody was kept for a test."""
+    tested = rows["split"] == (TEST if (rows["split"] == TEST).any() else VALIDATION)
+    return rows[tested].reset_index(drop=True)
 
 
 def split_random(

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ser_tinyml import labels, rows, splits
+from ser_tinyml import folds, labels, rows, splits
 from ser_tinyml.files import DataError
 
 OPTIONS = {
@@ -65,7 +65,7 @@ def test_a_class_without_clips_is_an_error(clips) -> None:
         labels.class_names("six")
 
 
-@pytest.mark.parametrize("fold", range(splits.N_FOLDS))
+@pytest.mark.parametrize("fold", range(folds.N_FOLDS))
 def test_speakers_are_disjoint_in_every_fold(clips, fold) -> None:
     plan = rows.plan_rows(clips, **{**OPTIONS, "test_fold": fold})
     sides = plan.groupby("split")["speaker"].agg(set)
@@ -74,15 +74,35 @@ def test_speakers_are_disjoint_in_every_fold(clips, fold) -> None:
     assert not sides["validation"] & sides["test"]
 
 
-def test_every_speaker_is_tested_once_and_folds_are_balanced(clips) -> None:
-    folds = splits.speaker_folds(clips)
-    ravdess = folds[folds.index.str.startswith("RAVDESS")]
-    assert ravdess.value_counts().between(4, 6).all()
-    sexes = clips.drop_duplicates("speaker").set_index("speaker")["sex"]
-    per_sex = pd.crosstab(ravdess, sexes[ravdess.index])
-    assert (per_sex.min(axis=1) >= 2).all()
-    assert folds["TESS-OAF"] != folds["TESS-YAF"]
-    assert folds.between(0, 4).all() and len(folds) == 30
+def test_a_release_is_trained_on_everyone_but_a_few(clips) -> None:
+    plan = rows.plan_rows(clips, **{**OPTIONS, "protocol": "release"})
+    sides = plan.groupby("split")["speaker"].agg(set)
+    assert set(sides.index) == {"train", "validation"} and not sides["train"] & sides["validation"]
+    assert sides["train"] | sides["validation"] == set(clips["speaker"])
+    assert all(name.startswith("RAVDESS") for name in sides["validation"])
+    held_out = splits.held_out(plan)
+    assert set(held_out["speaker"]) == sides["validation"]
+    assert set(splits.held_out(rows.plan_rows(clips, **OPTIONS))["split"]) == {"test"}
+
+
+def test_development_is_scored_on_two_whole_folds(clips) -> None:
+    plan = rows.plan_rows(clips, **{**OPTIONS, "protocol": "development"})
+    fold = folds.assign(clips).groupby(clips["speaker"]).first()
+    scored = set(plan.loc[plan["split"] == "validation", "speaker"])
+    assert scored == set(fold.index[fold.isin(folds.DEVELOPMENT)])
+    assert set(plan["split"]) == {"train", "validation"}
+
+
+@pytest.mark.parametrize("protocol", ["speaker", "release", "clip_random", "leaky_random"])
+def test_other_emotions_serve_training_only(clips, protocol) -> None:
+    options = {**OPTIONS, "protocol": protocol}
+    plain = rows.plan_rows(clips, **options)
+    plan = rows.plan_rows(clips, **options, other_emotions=True)
+    other = plan["label_id"] < 0
+    assert set(plan.loc[other, "split"]) <= {"train"}
+    assert set(plan.loc[other, "emotion"]) <= {"fear", "disgust"}
+    assert other.any() == (protocol != "leaky_random")
+    assert set(plan.loc[~other, "key"]) == set(plain["key"])
 
 
 def test_only_training_clips_are_changed(clips) -> None:
@@ -142,10 +162,9 @@ def test_too_few_speakers_are_an_error(clips) -> None:
         rows.plan_rows(clips[clips["corpus"] == "TESS"], **OPTIONS)
 
 
-def test_fold_of_a_speaker_does_not_depend_on_the_order(clips) -> None:
+def test_the_split_does_not_depend_on_the_order(clips) -> None:
     shuffled = clips.sample(frac=1, random_state=1)
-    pd.testing.assert_series_equal(splits.speaker_folds(clips), splits.speaker_folds(shuffled))
     assert np.array_equal(
-        splits.split_speakers(clips).to_numpy(),
-        splits.split_speakers(shuffled).sort_index().to_numpy(),
+        splits.split_speakers(clips, protocol="speaker").to_numpy(),
+        splits.split_speakers(shuffled, protocol="speaker").sort_index().to_numpy(),
     )
