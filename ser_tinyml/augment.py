@@ -102,8 +102,13 @@ def shift(samples: np.ndarray, *, seconds: float, sample_rate: int) -> np.ndarra
     return samples[min(-offset, len(samples) - 1) :]
 
 
-def read_backgrounds(folder: str | Path, *, sample_rate: int) -> list[np.ndarray]:
+def read_backgrounds(folder: str | Path, *, sample_rate: int) -> dict[str, np.ndarray]:
     """Read every .wav, .flac and .ogg of a folder as background noise.
+
+    Returns
+    -------
+    backgrounds
+        Name of the file, without its ending and with spaces -> samples [shape=(n,)].
 
     Raises
     ------
@@ -115,7 +120,10 @@ def read_backgrounds(folder: str | Path, *, sample_rate: int) -> list[np.ndarray
     )
     if not paths:
         raise files.DataError(f"{folder}: expected background recordings, found none")
-    return [audio.read_audio(path, sample_rate=sample_rate)[0] for path in paths]
+    return {
+        path.stem.replace("_", " "): audio.read_audio(path, sample_rate=sample_rate)[0]
+        for path in paths
+    }
 
 
 def background(

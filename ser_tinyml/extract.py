@@ -6,6 +6,7 @@ Rows are computed in chunks; a chunk that is on disk already is not computed aga
 from __future__ import annotations
 
 import ctypes
+import io
 import os
 import shutil
 from dataclasses import asdict
@@ -18,7 +19,7 @@ from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from ser_tinyml import audio, augment, features, files
+from ser_tinyml import audio, augment, features, files, frame_augment
 from ser_tinyml.augment import AugmentConfig
 from ser_tinyml.features import FeatureConfig
 from ser_tinyml.files import DataError
@@ -43,13 +44,15 @@ def clip_features(
     augmentation: AugmentConfig,
     backgrounds: list[np.ndarray],
     seed: int,
-) -> np.ndarray:
+    windows: bool = False,
+) -> dict[str, np.ndarray]:
     """Features of every version of one clip; the recording is read once.
 
     Returns
     -------
-    features [shape=(len(variants), n_frames, n_inputs)]
-        float32.
+    arrays
+        "features", float32 [shape=(len(variants), n_frames, n_inputs)]; if `windows`, also
+        "windows", float16 [shape=(len(variants), n_frames + 2 margin, n_mels)].
 
     Raises
     ------
@@ -63,7 +66,7 @@ def clip_features(
             f"{path}: expected sound after {config.crop_start_s} s, found {rate} Hz, nothing left"
         )
     noisy = None
-    rows = []
+    rows: dict[str, list[np.ndarray]] = {name: [] for name in _arrays(config, windows=windows)}
     for variant in variants:
         rng = row_rng(seed, key, variant)
         if variant == CLEAN:
@@ -81,8 +84,13 @@ def clip_features(
                 sample_rate=config.sample_rate,
                 backgrounds=backgrounds,
             )
-        rows.append(features.waveform_features(version, config))
-    return np.stack(rows)
+        bands = features.log_mel(version, config)
+        start = features.onset(bands, config)
+        rows["features"].append(features.from_bands(bands, start, config))
+        if windows:
+            around = frame_augment.window(bands, start, config)
+            rows["windows"].append(around.astype(np.float16))
+    return {name: np.stack(arrays) for name, arrays in rows.items()}
 
 
 def compute_features(
@@ -95,6 +103,7 @@ def compute_features(
     augmentation: AugmentConfig,
     background_folder: Path | None = None,
     seed: int,
+    windows: bool = False,
     jobs: int | None = None,
     progress: bool = True,
 ) -> Path:
@@ -114,6 +123,9 @@ def compute_features(
         Folder that the paths are relative to.
     background_folder
         Background recordings for augmentation; None: mains hum instead.
+    windows
+        Also write folder/windows.npy, the bands around the features, for `frame_augment`: float16
+        (a sixteenth of a dB) [shape=(rows, n_frames + 2 margin, n_mels)].
     jobs
         Processes; None: one a core.
 
@@ -125,7 +137,7 @@ def compute_features(
     chunks = folder / "chunks"
     chunks.mkdir(parents=True, exist_ok=True)
     backgrounds = (
-        augment.read_backgrounds(background_folder, sample_rate=config.sample_rate)
+        [*augment.read_backgrounds(background_folder, sample_rate=config.sample_rate).values()]
         if background_folder
         else []
     )
@@ -133,6 +145,7 @@ def compute_features(
         "features": config.hash,
         "augmentation": asdict(augmentation),
         "seed": seed,
+        "windows": windows,
         "backgrounds": [files.sha256_bytes(noise.tobytes()) for noise in backgrounds],
         "code": _code_hash(),
     }
@@ -143,6 +156,7 @@ def compute_features(
         "augmentation": augmentation,
         "backgrounds": backgrounds,
         "seed": seed,
+        "windows": windows,
     }
     results = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(
         delayed(_compute_chunk)(task["clips"], chunks / task["file"], options) for task in missing
@@ -152,12 +166,14 @@ def compute_features(
     for done in results:
         bar.update(done)
     bar.close()
-    path = _join(tasks, chunks, folder / "features.npy", (len(rows), *config.feature_shape))
+    for name, (dtype, shape) in _arrays(config, windows=windows).items():
+        path = folder / f"{name}.npy"
+        _join(tasks, chunks, path, np.dtype(dtype), (len(rows), *shape))
     wanted = {task["file"] for task in tasks}
     for stale in chunks.iterdir():
         if stale.name not in wanted:
             stale.unlink()
-    return path
+    return folder / "features.npy"
 
 
 def _tasks(
@@ -173,7 +189,7 @@ def _tasks(
         identity = [list(part.index), list(part), list(found["sha256"]), settings]
         tasks.append(
             {
-                "file": f"{files.sha256_json(identity)[:32]}.npy",
+                "file": f"{files.sha256_json(identity)[:32]}.npz",
                 "clips": [
                     (recordings / path, key, names)
                     for path, key, names in zip(found["path"], part.index, part, strict=True)
@@ -193,8 +209,10 @@ def _compute_chunk(
             clip_features(clip, key=key, variants=variants, **options)
             for clip, key, variants in clips
         ]
-    files.write_array(path, np.concatenate(arrays))
-    return sum(map(len, arrays))
+    stream = io.BytesIO()
+    np.savez(stream, **{name: np.concatenate([a[name] for a in arrays]) for name in arrays[0]})
+    files.write_bytes(path, stream.getvalue())
+    return sum(len(a["features"]) for a in arrays)
 
 
 def _keep_memory() -> None:
@@ -208,13 +226,20 @@ def _keep_memory() -> None:
             library.mallopt(option, 1 << 28)
 
 
-def _join(tasks: list[dict[str, Any]], chunks: Path, path: Path, shape: tuple[int, ...]) -> Path:
+def _join(
+    tasks: list[dict[str, Any]],
+    chunks: Path,
+    path: Path,
+    dtype: np.dtype,
+    shape: tuple[int, ...],
+) -> None:
     """Put the chunks together on disk, one in memory at a time."""
     partial = path.with_name(f".{path.name}.partial")
-    array = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float32, shape=shape)
+    array = np.lib.format.open_memmap(partial, mode="w+", dtype=dtype, shape=shape)
     start = 0
     for task in tasks:
-        chunk = np.load(chunks / task["file"])
+        with np.load(chunks / task["file"]) as stored:
+            chunk = stored[path.stem]
         array[start : start + len(chunk)] = chunk
         start += len(chunk)
     if start != shape[0]:
@@ -222,10 +247,21 @@ def _join(tasks: list[dict[str, Any]], chunks: Path, path: Path, shape: tuple[in
     array.flush()
     del array
     shutil.move(partial, path)
-    return path
+
+
+def _arrays(config: FeatureConfig, *, windows: bool) -> dict[str, tuple[type, tuple[int, ...]]]:
+    """Type and shape, of one row, of the arrays that are made."""
+    arrays: dict[str, tuple[type, tuple[int, ...]]] = {
+        "features": (np.float32, config.feature_shape)
+    }
+    if windows:
+        frames = config.n_frames + 2 * frame_augment.margin(config)
+        arrays["windows"] = (np.float16, (frames, config.n_mels))
+    return arrays
 
 
 def _code_hash() -> str:
     """Features made by other code are other features."""
-    sources = [Path(module.__file__).read_bytes() for module in (audio, augment, features)]
+    modules = (audio, augment, features, frame_augment)
+    sources = [Path(module.__file__).read_bytes() for module in modules]
     return files.sha256_bytes(b"".join(sources) + Path(__file__).read_bytes())

@@ -13,12 +13,15 @@ from typing import Any
 
 import numpy as np
 import scipy.fft
+import scipy.signal
 import scipy.sparse
 
 from ser_tinyml import audio, files
 from ser_tinyml.files import DataError
 
+LEVELS = ("running_max", "clip_max", "absolute", "pcen")
 POWER_FLOOR = 1e-10  # the power below which a band counts as empty, librosa's amin
+_AT_ONCE = 4096  # frames whose spectra are in memory together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +60,17 @@ class FeatureConfig:
     fmin, fmax
         Lower and upper edge of the mel bands, in Hz.
     n_mfcc
-        Number of cepstral coefficients (orthonormal DCT-II), the zeroth included.
+        Number of cepstral coefficients (orthonormal DCT-II), the zeroth included; 0: the bands
+        themselves, without the DCT.
+    delta_frames
+        Beside every coefficient, its change over so many frames, zero until there are as many;
+        0: none.
     level
         "running_max": bands in dB below the loudest band since the features began, which removes
         the recording's level without looking ahead. "clip_max": absolute dB, limited below the
-        clip's own maximum, as librosa does by default (looks at the whole clip).
+        clip's own maximum, as librosa does by default (looks at the whole clip). "absolute": dB
+        of full scale, so that the recording's level stays in. "pcen": each band against its own
+        recent past (per-channel energy normalisation) instead of dB.
     range_db
         Bands are limited to this many dB below the reference that `level` names.
     whole_numbers
@@ -89,6 +98,7 @@ class FeatureConfig:
     fmin: float = 60.0
     fmax: float = 7_600.0
     n_mfcc: int = 13
+    delta_frames: int = 0
     level: str = "running_max"
     range_db: float = 60.0
     whole_numbers: bool = False
@@ -111,13 +121,17 @@ class FeatureConfig:
             f"0 <= fmin < fmax <= {self.sample_rate / 2} Hz, found {self.fmin} and {self.fmax}",
         )
         check(
-            0 < self.n_mfcc <= self.n_mels,
-            f"0 < n_mfcc <= n_mels, found {self.n_mfcc} and {self.n_mels}",
+            0 <= self.n_mfcc <= self.n_mels,
+            f"0 <= n_mfcc <= n_mels, found {self.n_mfcc} and {self.n_mels}",
+        )
+        check(
+            self.delta_frames == 0 or (0 < self.delta_frames < self.n_frames and self.pad == "end"),
+            f"0 <= delta_frames < n_frames, 0 with pad start, found {self.delta_frames}",
         )
         check(self.range_db > 0, f"range_db > 0, found {self.range_db}")
         check(
-            self.level in ("running_max", "clip_max"),
-            f"level running_max or clip_max, found {self.level!r}",
+            self.level in LEVELS,
+            f"level one of {LEVELS}, found {self.level!r}",
         )
         check(self.pad in ("end", "start"), f"pad end or start, found {self.pad!r}")
         check(
@@ -135,8 +149,13 @@ class FeatureConfig:
 
     @property
     def feature_shape(self) -> tuple[int, int]:
-        """Steps and inputs a step of the model: (n_frames / stack, n_mfcc * stack)."""
-        return self.n_frames // self.stack, self.n_mfcc * self.stack
+        """Steps and inputs a step of the model: (n_frames / stack, n_values * stack)."""
+        return self.n_frames // self.stack, self.n_values * self.stack
+
+    @property
+    def n_values(self) -> int:
+        """Values of a frame: the coefficients, and after them their changes."""
+        return (self.n_mfcc or self.n_mels) * (2 if self.delta_frames else 1)
 
     @property
     def causal(self) -> bool:
@@ -144,6 +163,7 @@ class FeatureConfig:
         return (
             not self.center
             and self.level == "running_max"
+            and self.n_mfcc > 0
             and self.crop_end_s is None
             and self.load_rate is None
             and self.pad == "end"
@@ -194,7 +214,9 @@ class FeatureConfig:
 
 
 PRESETS = {
-    "default": FeatureConfig(name="default", onset_db=9.0, n_frames=94, stack=2),
+    "default": FeatureConfig(
+        name="default", onset_db=9.0, n_frames=94, n_mfcc=20, delta_frames=2, stack=2
+    ),
     # The published recipe, for comparison: whole clip, fixed crop, librosa's defaults.
     "original": FeatureConfig(
         name="original",
@@ -337,13 +359,14 @@ def log_mel(samples: np.ndarray, config: FeatureConfig) -> np.ndarray:
     if config.center:
         samples = np.pad(samples, config.n_fft // 2)
     samples = audio.fix_length(samples, max(len(samples), config.window_length))
-    windowed = (
-        audio.frames(samples, frame_length=config.window_length, hop_length=config.hop_length)
-        * constant.window
-    )
-    spectrum = scipy.fft.rfft(windowed, n=config.n_fft)
-    power = spectrum.real**2 + spectrum.imag**2
-    return 10 * np.log10(np.maximum((constant.mel @ power.T).T, POWER_FLOOR))
+    framed = audio.frames(samples, frame_length=config.window_length, hop_length=config.hop_length)
+    pieces = []
+    for start in range(0, len(framed), _AT_ONCE):
+        windowed = framed[start : start + _AT_ONCE] * constant.window
+        spectrum = scipy.fft.rfft(windowed, n=config.n_fft)
+        power = spectrum.real**2 + spectrum.imag**2
+        pieces.append(10 * np.log10(np.maximum((constant.mel @ power.T).T, POWER_FLOOR)))
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
 
 def onset(bands: np.ndarray, config: FeatureConfig) -> int:
@@ -369,28 +392,64 @@ def onset(bands: np.ndarray, config: FeatureConfig) -> int:
 
 
 def cepstra(bands: np.ndarray, config: FeatureConfig) -> np.ndarray:
-    """Remove the level, limit the range and take the DCT.
+    """Remove the level, limit the range and take the DCT, and its changes if the model has them.
 
     Parameters
     ----------
-    bands [shape=(frames, n_mels)]
-        From `log_mel`, from the frame at which the features begin.
+    bands [shape=(…, frames, n_mels)]
+        From `log_mel`, from the frame at which the features begin; of one clip or of several.
 
     Returns
     -------
-    mfcc [shape=(frames, n_mfcc)]
-        float64.
+    values [shape=(…, frames, n_values)]
+        Of the type of the bands.
     """
     if config.level == "running_max":
-        bands = bands - np.maximum.accumulate(bands.max(axis=1))[:, None]
+        bands = bands - np.maximum.accumulate(bands.max(axis=-1), axis=-1)[..., None]
         bands = np.maximum(bands, -config.range_db)
-    else:
-        bands = np.maximum(bands, bands.max() - config.range_db)
-    return bands @ tables(config).dct.T
+    elif config.level == "clip_max":
+        bands = np.maximum(bands, bands.max(axis=(-2, -1), keepdims=True) - config.range_db)
+    elif config.level == "pcen":
+        bands = pcen(bands, config)
+    mfcc = bands @ tables(config).dct.T.astype(bands.dtype) if config.n_mfcc else bands
+    if not config.delta_frames:
+        return mfcc
+    delta = np.zeros_like(mfcc)
+    delta[..., config.delta_frames :, :] = (
+        mfcc[..., config.delta_frames :, :] - mfcc[..., : -config.delta_frames, :]
+    )
+    return np.concatenate([mfcc, delta], axis=-1)
+
+
+def pcen(bands: np.ndarray, config: FeatureConfig) -> np.ndarray:
+    """Per-channel energy normalisation: each band's power against its own smoothed past.
+
+    Parameters
+    ----------
+    bands [shape=(…, frames, n_mels)]
+        In dB.
+
+    Returns
+    -------
+    normalised [shape=(…, frames, n_mels)]
+        Of the type of the bands.
+
+    References
+    ----------
+    Y. Wang et al., Trainable frontend for robust and far-field keyword spotting, ICASSP 2017: the
+    fixed values of its section 3, and a time constant of 0.4 s.
+    """
+    gain, bias, exponent, floor, seconds = 0.98, 2.0, 0.5, 1e-6, 0.4
+    power = 10 ** (bands.astype(np.float64) / 10)
+    forget = 1 - np.exp(-config.hop_length / (config.sample_rate * seconds))
+    start = (1 - forget) * power[..., :1, :]  # the past before the first frame was like it
+    smooth, _ = scipy.signal.lfilter([forget], [1, forget - 1], power, axis=-2, zi=start)
+    normalised = (power / (floor + smooth) ** gain + bias) ** exponent - bias**exponent
+    return normalised.astype(bands.dtype)
 
 
 def waveform_features(samples: np.ndarray, config: FeatureConfig) -> np.ndarray:
-    """The features of one clip.
+    """The features of one clip: `log_mel`, `onset` and `from_bands`.
 
     Parameters
     ----------
@@ -400,7 +459,6 @@ def waveform_features(samples: np.ndarray, config: FeatureConfig) -> np.ndarray:
     Returns
     -------
     features [shape=config.feature_shape]
-        float32. A clip that is too short is filled as config.pad says.
 
     Raises
     ------
@@ -410,7 +468,25 @@ def waveform_features(samples: np.ndarray, config: FeatureConfig) -> np.ndarray:
     if not len(samples):
         raise DataError("features: expected at least one sample, found none")
     bands = log_mel(samples, config)
-    bands = bands[onset(bands, config) :][: config.n_frames]
+    return from_bands(bands, onset(bands, config), config)
+
+
+def from_bands(bands: np.ndarray, start: int, config: FeatureConfig) -> np.ndarray:
+    """The features of one clip from its bands.
+
+    Parameters
+    ----------
+    bands [shape=(frames, n_mels)]
+        From `log_mel`.
+    start
+        Frame at which the features begin.
+
+    Returns
+    -------
+    features [shape=config.feature_shape]
+        float32. A clip that is too short is filled as config.pad says.
+    """
+    bands = bands[start:][: config.n_frames]
     missing = config.n_frames - len(bands)
     if config.pad == "end":
         bands = np.pad(bands, ((0, missing), (0, 0)), constant_values=10 * np.log10(POWER_FLOOR))

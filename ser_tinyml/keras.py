@@ -31,7 +31,7 @@ try:
 except ImportError as error:
     raise ImportError(f"TensorFlow cannot be imported: {error}\n{_output.text}") from error
 
-__all__ = ["keras", "make_deterministic", "tf"]
+__all__ = ["keras", "make_deterministic", "one_thread", "tf"]
 
 
 def make_deterministic(seed: int) -> None:
@@ -44,3 +44,10 @@ def make_deterministic(seed: int) -> None:
     """
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
+
+
+def one_thread() -> None:
+    """Keep TensorFlow to one core, for processes that run side by side; before anything runs."""
+    if tf.config.threading.get_intra_op_parallelism_threads() != 1:
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)

@@ -87,6 +87,57 @@ def build_lstm(
     return keras.Model(features, answer, name="lstm")
 
 
+def answers_at_every_step(
+    model: keras.Model, *, between_dropout: float = 0.0, auxiliary: int = 0
+) -> keras.Model:
+    """A net for training: the layers of a model, by name, with an answer after every step.
+
+    Parameters
+    ----------
+    model
+        One of :func:`build_lstm`. The net gets a copy of its weights.
+    between_dropout
+        Share of an LSTM layer's outputs that is dropped, the same ones at all steps of a clip.
+    auxiliary
+        Width of a second answer from the same hidden layer; 0: none.
+
+    Returns
+    -------
+    keras.Model
+        Normalised features [shape=(batch, n_frames, n_inputs)] to logits
+        [shape=(batch, n_frames, n_classes)]; with auxiliary, to a list of those and of
+        [shape=(batch, n_frames, auxiliary)].
+    """
+    about = describe(model)
+    features = keras.Input((about["n_frames"], about["n_inputs"]))
+    hidden = features
+    for number, width in enumerate(about["units"], start=1):
+        hidden = keras.layers.LSTM(width, return_sequences=True, name=f"lstm_{number}")(hidden)
+        if between_dropout:
+            hidden = keras.layers.Dropout(
+                between_dropout,
+                noise_shape=(None, 1, width),
+                force_generator=True,
+                name=f"dropout_{number}",
+            )(hidden)
+    hidden = keras.layers.Dense(about["dense_units"], activation="relu", name="dense")(hidden)
+    hidden = keras.layers.Dropout(about["dropout"], force_generator=True, name="dropout")(hidden)
+    answers = [keras.layers.Dense(about["n_classes"], name="probabilities")(hidden)]
+    if auxiliary:
+        answers.append(keras.layers.Dense(auxiliary, name="auxiliary")(hidden))
+    net = keras.Model(features, answers, name="answers_at_every_step")
+    for layer in model.layers:
+        if layer.weights:
+            net.get_layer(layer.name).set_weights(layer.get_weights())
+    return net
+
+
+def sharpen(model: keras.Model, temperature: float) -> None:
+    """Divide the logits of a model by a temperature, in the weights of its last layer."""
+    layer = model.get_layer("probabilities")
+    layer.set_weights([weight / temperature for weight in layer.get_weights()])
+
+
 def describe(model: keras.Model) -> dict[str, Any]:
     """The numbers that :func:`build_lstm` needs to build this model again.
 

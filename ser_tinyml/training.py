@@ -12,133 +12,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ser_tinyml import files, metrics, models, splits
+from ser_tinyml import files, frame_augment, metrics, models, splits
+from ser_tinyml.features import FeatureConfig, cepstra
 from ser_tinyml.files import DataError
+from ser_tinyml.frame_augment import FrameAugmentConfig
 from ser_tinyml.keras import keras, make_deterministic, tf
+from ser_tinyml.normalisation import Normalisation
+from ser_tinyml.training_config import TrainingConfig
 
-CLASS_WEIGHTS = ("none", "sqrt", "balanced")
-SCHEDULES = ("constant", "cosine")
-KEEP = ("best", "last")
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingConfig:
-    """How a net is fitted.
-
-    Attributes
-    ----------
-    epochs
-        At most so many passes over the training rows.
-    batch_size
-        Rows a step.
-    learning_rate
-        Adam's, at the start.
-    schedule
-        "constant", or "cosine": down to zero over all epochs.
-    patience
-        Stop after so many epochs without a better validation UAR; 0: never.
-    keep
-        "best": the weights of the epoch with the best validation UAR; "last": those of the last.
-    class_weights
-        "balanced": each class weighs the same in the loss; "sqrt": half-way there; "none".
-    label_smoothing
-        Share of each target that is spread evenly over the classes, 0 to 1 (excluded).
-    input_noise
-        Deviation of the normal noise that is added to normalised features in training, drawn anew
-        every epoch.
-    normalise
-        Whether features are brought to zero mean and unit deviation, as fitted on training rows.
-    dropout
-        Of the hidden Dense layer.
-    seed
-        For weights, order of rows and dropout.
-    """
-
-    epochs: int = 25
-    batch_size: int = 64
-    learning_rate: float = 2e-3
-    schedule: str = "cosine"
-    patience: int = 10
-    keep: str = "best"
-    class_weights: str = "sqrt"
-    label_smoothing: float = 0.1
-    input_noise: float = 0.3
-    normalise: bool = True
-    dropout: float = 0.3
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name, value, known in (
-            ("schedule", self.schedule, SCHEDULES),
-            ("keep", self.keep, KEEP),
-            ("class_weights", self.class_weights, CLASS_WEIGHTS),
-        ):
-            if value not in known:
-                raise DataError(f"training: expected {name} one of {known}, found {value!r}")
-        for name, least in (("epochs", 1), ("batch_size", 1), ("patience", 0), ("seed", 0)):
-            if getattr(self, name) < least:
-                raise DataError(
-                    f"training: expected {name} >= {least}, found {getattr(self, name)}"
-                )
-        if not 0 <= self.label_smoothing < 1 or self.input_noise < 0:
-            raise DataError(
-                "training: expected 0 <= label_smoothing < 1 and input_noise >= 0, "
-                f"found {self.label_smoothing} and {self.input_noise}"
-            )
-
-
-@dataclass(frozen=True)
-class Normalisation:
-    """Mean and deviation of each input, fitted on training rows.
-
-    Attributes
-    ----------
-    mean, std [shape=(n_inputs,)]
-        float32.
-    """
-
-    mean: np.ndarray
-    std: np.ndarray
-
-    @classmethod
-    def fit(cls, features: np.ndarray) -> Normalisation:
-        """Fit on features [shape=(rows, n_frames, n_inputs)]."""
-        mean = features.mean(axis=(0, 1), dtype=np.float64)
-        std = features.std(axis=(0, 1), dtype=np.float64)
-        return cls(mean.astype(np.float32), np.maximum(std, 1e-6).astype(np.float32))
-
-    @classmethod
-    def identity(cls, n_inputs: int) -> Normalisation:
-        """Leaves features as they are."""
-        return cls(np.zeros(n_inputs, np.float32), np.ones(n_inputs, np.float32))
-
-    def apply(self, features: np.ndarray) -> np.ndarray:
-        """Normalise features [shape=(…, n_inputs)] to float32."""
-        return (np.asarray(features, np.float32) - self.mean) / self.std
-
-    def save(self, path: str | Path) -> Path:
-        """Write as JSON; float32 values survive the way there and back."""
-        return files.write_json(
-            path, {"mean": self.mean.astype(float).tolist(), "std": self.std.astype(float).tolist()}
-        )
-
-    @classmethod
-    def load(cls, path: str | Path) -> Normalisation:
-        """Read what `save` wrote.
-
-        Raises
-        ------
-        DataError
-            If the file has no mean and std of one length.
-        """
-        values = files.read_json(path)
-        try:
-            mean, std = (np.asarray(values[name], np.float32) for name in ("mean", "std"))
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{path}: expected lists mean and std, found {values}") from error
-        if mean.shape != std.shape or mean.ndim != 1:
-            raise DataError(f"{path}: expected one mean and std an input, found {values}")
-        return cls(mean, std)
+_CLIP_NORM = 1.0  # gradients of an LSTM leap now and then
+_FIRST_STEP = 0.25  # of the steps: before that a net has heard too little to be blamed
 
 
 @dataclass(frozen=True)
@@ -164,17 +47,46 @@ class Fitted:
     kept_epoch: int
 
 
-def class_weights(label_ids: np.ndarray, *, n_classes: int, kind: str) -> np.ndarray:
+@dataclass(frozen=True)
+class Frames:
+    """Mel bands of the training rows, to be changed anew in every epoch.
+
+    Attributes
+    ----------
+    windows [shape=(rows, n_frames + 2 margin, n_mels)]
+        From `frame_augment.window`, a row of bands for each row of features; may be memory-mapped.
+    config
+        The configuration of the features.
+    augmentation
+        How they are changed.
+    """
+
+    windows: np.ndarray
+    config: FeatureConfig
+    augmentation: FrameAugmentConfig
+
+
+def class_weights(
+    label_ids: np.ndarray, *, n_classes: int, kind: str, share: np.ndarray | None = None
+) -> np.ndarray:
     """Weight of each class in the loss; the average over the rows is 1.
+
+    Parameters
+    ----------
+    label_ids [shape=(rows,)]
+    kind
+        One of `CLASS_WEIGHTS`.
+    share [shape=(rows,)]
+        How often a row is seen in an epoch; default: once.
 
     Returns
     -------
     weights [shape=(n_classes,)]
     """
-    count = np.bincount(label_ids, minlength=n_classes).astype(np.float64)
+    count = np.bincount(label_ids, weights=share, minlength=n_classes).astype(np.float64)
     power = {"none": 0.0, "sqrt": 0.5, "balanced": 1.0}[kind]
-    weights = np.where(count > 0, np.maximum(count, 1) ** -power, 0)
-    return weights * len(label_ids) / (weights * count).sum()
+    weights = np.where(count > 0, np.maximum(count, 1e-9) ** -power, 0)
+    return weights * count.sum() / (weights * count).sum()
 
 
 def fit(
@@ -184,6 +96,8 @@ def fit(
     classes: Sequence[str],
     config: TrainingConfig,
     folder: Path,
+    frames: Frames | None = None,
+    teacher: np.ndarray | None = None,
     say: Callable[[str], None] = print,
 ) -> Fitted:
     """Fit the LSTM 128/64 on the training rows; validation rows choose the epoch.
@@ -197,67 +111,30 @@ def fit(
     features [shape=(rows, n_frames, n_inputs)]
         float32, not normalised; may be memory-mapped.
     rows
-        Table with columns label_id and split, in the order of the features.
+        Table with columns label_id and split, in the order of the features; key, speaker and
+        emotion where the configuration needs them. A training row whose label_id is -1 belongs to
+        no class and serves the auxiliary answer only.
     classes
         Names of the classes.
+    frames
+        Train on these bands, changed anew each epoch, instead of on the features as they are.
+    teacher [shape=(rows, n_classes)]
+        Probabilities that another net gives the training rows, for distillation.
     say
         Gets one line an epoch.
 
     Raises
     ------
     DataError
-        If features and rows differ in number, or training or validation has no rows.
+        If features and rows differ in number, training or validation has no rows, or something
+        that the configuration needs is missing.
     """
-    if len(features) != len(rows):
-        raise DataError(f"training: expected {len(rows)} rows of features, found {len(features)}")
-    part = {
-        name: np.flatnonzero(rows["split"] == name) for name in (splits.TRAIN, splits.VALIDATION)
-    }
-    for name, index in part.items():
-        if not len(index):
-            raise DataError(f"training: expected rows in {name}, found none")
-    label_ids = rows["label_id"].to_numpy()
-    train_x = np.asarray(features[part[splits.TRAIN]])
-    normalisation = (
-        Normalisation.fit(train_x)
-        if config.normalise
-        else Normalisation.identity(features.shape[2])
-    )
-    train_x = normalisation.apply(train_x)
-    train_y = label_ids[part[splits.TRAIN]]
-    validation_x = normalisation.apply(features[part[splits.VALIDATION]])
-    validation_y = label_ids[part[splits.VALIDATION]]
-    weight = class_weights(train_y, n_classes=len(classes), kind=config.class_weights)
-
+    data = _Data.gather(features, rows, n_classes=len(classes), config=config, frames=frames)
+    if (teacher is not None) != (config.distillation > 0):
+        raise DataError("training: expected a teacher where distillation is over 0, and only there")
     make_deterministic(config.seed)
-    model = models.build_lstm(
-        n_frames=features.shape[1],
-        n_inputs=features.shape[2],
-        n_classes=len(classes),
-        dropout=config.dropout,
-    )
-    steps = config.epochs * -(-len(train_x) // config.batch_size)
-    rate = (
-        keras.optimizers.schedules.CosineDecay(config.learning_rate, steps)
-        if config.schedule == "cosine"
-        else config.learning_rate
-    )
-    model.compile(
-        keras.optimizers.Adam(rate),
-        keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing),
-    )
-    targets = np.eye(len(classes), dtype=np.float32)[train_y]
-    identity = files.sha256_json(
-        [
-            asdict(config),
-            models.describe(model),
-            files.sha256_bytes(train_x.tobytes()),
-            files.sha256_bytes(train_y.tobytes()),
-            files.sha256_bytes(validation_x.tobytes()),
-            files.sha256_bytes(validation_y.tobytes()),
-        ]
-    )
-    state = _State(folder / "checkpoint", model, identity)
+    net = _Net(data, n_classes=len(classes), config=config)
+    state = _State(folder / "checkpoint", net, data.identity(config, teacher))
     for line in state.history:
         say(_said(line, config.epochs))
     if state.history:
@@ -268,20 +145,15 @@ def fit(
             break
         start = time.perf_counter()
         rng = np.random.default_rng([config.seed, epoch])
-        order = rng.permutation(len(train_x))
+        order = data.epoch(rng)
         loss = 0.0
         for first in range(0, len(order), config.batch_size):
             batch = order[first : first + config.batch_size]
-            inputs = train_x[batch]
-            if config.input_noise:
-                noise = rng.standard_normal(inputs.shape, dtype=np.float32)
-                inputs = inputs + config.input_noise * noise
-            loss += len(batch) * model.train_on_batch(
-                inputs, targets[batch], sample_weight=weight[train_y[batch]]
-            )
-        probabilities = predict(model, validation_x)
-        found = metrics.score(validation_y, probabilities.argmax(axis=1), classes=classes)
-        right = probabilities[np.arange(len(validation_y)), validation_y]
+            loss += len(batch) * net.step(data.batch(batch, rng, teacher))
+        net.use_average()
+        probabilities = predict(net.model, data.validation_x)
+        found = metrics.score(data.validation_y, probabilities.argmax(axis=1), classes=classes)
+        right = probabilities[np.arange(len(data.validation_y)), data.validation_y]
         line = {
             "epoch": epoch + 1,
             "loss": float(loss / len(order)),
@@ -297,8 +169,279 @@ def fit(
         sys.stdout.flush()
     kept = state.best_epoch if config.keep == "best" else len(state.history)
     if config.keep == "best":
-        model.set_weights(state.best_weights())
-    return Fitted(model, normalisation, pd.DataFrame(state.history), kept)
+        net.model.set_weights(state.best_weights())
+    else:
+        net.use_average()
+    return Fitted(net.model, data.normalisation, pd.DataFrame(state.history), kept)
+
+
+@dataclass(frozen=True)
+class _Data:
+    """What training reads: the training rows, by their number among themselves, and validation.
+
+    Attributes
+    ----------
+    train [shape=(n,)]
+        Rows of the features.
+    target [shape=(n, n_classes)], weight [shape=(n,)]
+        One-hot class and its weight; both zero where a row belongs to no class.
+    emotion [shape=(n, emotions)], emotion_weight [shape=(n,)]
+        Of the auxiliary answer.
+    clip, speaker [shape=(n,)]
+        Numbers of each row's clip and speaker.
+    """
+
+    train: np.ndarray
+    features: np.ndarray
+    frames: Frames | None
+    normalisation: Normalisation
+    target: np.ndarray
+    weight: np.ndarray
+    emotion: np.ndarray
+    emotion_weight: np.ndarray
+    clip: np.ndarray
+    speaker: np.ndarray
+    validation_x: np.ndarray
+    validation_y: np.ndarray
+    config: TrainingConfig
+
+    @classmethod
+    def gather(
+        cls,
+        features: np.ndarray,
+        rows: pd.DataFrame,
+        *,
+        n_classes: int,
+        config: TrainingConfig,
+        frames: Frames | None,
+    ) -> _Data:
+        for name, array in (("features", features), ("frames", frames and frames.windows)):
+            if array is not None and len(array) != len(rows):
+                raise DataError(
+                    f"training: expected {len(rows)} rows of {name}, found {len(array)}"
+                )
+        parts = [np.flatnonzero(rows["split"] == s) for s in (splits.TRAIN, splits.VALIDATION)]
+        for name, index in zip((splits.TRAIN, splits.VALIDATION), parts, strict=True):
+            if not len(index):
+                raise DataError(f"training: expected rows in {name}, found none")
+        train, validation = parts
+        table = rows.iloc[train]
+        normalisation = (
+            Normalisation.fit(np.asarray(features[train]))
+            if config.normalise
+            else Normalisation.identity(features.shape[2])
+        )
+
+        def numbers(column: str, needed: bool) -> np.ndarray:
+            if column in table:
+                return pd.factorize(table[column])[0]
+            if needed:
+                raise DataError(f"training: expected a column {column!r}, found {[*table.columns]}")
+            return np.arange(len(table))
+
+        clip = numbers("key", config.versions == "one" or config.speaker_clips > 0)
+        speaker = numbers("speaker", config.speaker_clips > 0)
+        share = _share(clip, speaker, config)
+        label = table["label_id"].to_numpy()
+        of_class = label >= 0
+        weight = class_weights(
+            label[of_class], n_classes=n_classes, kind=config.class_weights, share=share[of_class]
+        )
+        emotion = numbers("emotion", config.auxiliary > 0) if config.auxiliary else label * 0
+        emotion_weight = class_weights(
+            emotion, n_classes=emotion.max() + 1, kind="sqrt", share=share
+        )
+        return cls(
+            train=train,
+            features=features if frames else normalisation.apply(features[train]),
+            frames=frames,
+            normalisation=normalisation,
+            target=np.where(of_class[:, None], np.eye(n_classes)[label], 0).astype(np.float32),
+            weight=np.where(of_class, weight[label], 0).astype(np.float32),
+            emotion=np.eye(emotion.max() + 1, dtype=np.float32)[emotion],
+            emotion_weight=emotion_weight[emotion].astype(np.float32),
+            clip=clip,
+            speaker=speaker,
+            validation_x=normalisation.apply(features[validation]),
+            validation_y=rows["label_id"].to_numpy()[validation],
+            config=config,
+        )
+
+    def identity(self, config: TrainingConfig, teacher: np.ndarray | None) -> str:
+        """Fingerprint of all that a training depends on."""
+        arrays = [self.train, self.target, self.emotion, self.clip, self.speaker]
+        arrays += [self.validation_x, self.validation_y, self.normalisation.mean]
+        arrays += [self.frames.windows if self.frames else self.features]
+        arrays += [] if teacher is None else [teacher]
+        augmentation = self.frames and [self.frames.config.hash, self.frames.augmentation.to_dict()]
+        digests = [files.sha256_bytes(np.ascontiguousarray(array).data) for array in arrays]
+        return files.sha256_json([asdict(config), augmentation, digests])
+
+    def epoch(self, rng: np.random.Generator) -> np.ndarray:
+        """Training rows of an epoch, in the order they are seen."""
+        order = rng.permutation(len(self.train))
+        if self.config.versions == "one":
+            _, first = np.unique(self.clip[order], return_index=True)
+            order = order[np.sort(first)]
+        if self.config.speaker_clips:
+            number = pd.Series(self.speaker[order]).groupby(self.speaker[order]).cumcount()
+            order = order[(number < self.config.speaker_clips).to_numpy()]
+        return order
+
+    def batch(
+        self, batch: np.ndarray, rng: np.random.Generator, teacher: np.ndarray | None
+    ) -> list[np.ndarray]:
+        """What a step takes: normalised inputs, changed as training wants them, and answers.
+
+        Returns
+        -------
+        arrays
+            Inputs, target, weight, the teacher's answer, emotion and its weight; a row each.
+        """
+        target, emotion = self.target[batch], self.emotion[batch]
+        weight, emotion_weight = self.weight[batch], self.emotion_weight[batch]
+        taught = target if teacher is None else teacher[self.train[batch]]
+        if self.frames is None:
+            inputs = self.features[batch]
+        else:
+            config = self.frames.config
+            bands = frame_augment.augment_frames(
+                np.asarray(self.frames.windows[self.train[batch]], np.float32),
+                rng,
+                augmentation=self.frames.augmentation,
+                config=config,
+            )
+            more = round(self.config.nonspeech * len(batch))
+            if more:
+                sounds = frame_augment.nonspeech(more, rng, config)
+                bands = np.concatenate([bands, sounds])
+                any_class = np.full((more, target.shape[1]), 1 / target.shape[1])
+                target, taught = (np.concatenate([x, any_class]) for x in (target, taught))
+                weight = np.concatenate([weight, np.ones(more)])
+                emotion = np.concatenate([emotion, np.zeros((more, emotion.shape[1]))])
+                emotion_weight = np.concatenate([emotion_weight, np.zeros(more)])
+            values = cepstra(bands, config).reshape(len(bands), *config.feature_shape)
+            inputs = self.normalisation.apply(values)
+        if self.config.input_noise:
+            noise = rng.standard_normal(inputs.shape, dtype=np.float32)
+            inputs = inputs + self.config.input_noise * noise
+        return [inputs, target, weight, taught, emotion, emotion_weight]
+
+
+def _share(clip: np.ndarray, speaker: np.ndarray, config: TrainingConfig) -> np.ndarray:
+    """How often each training row is seen in an epoch, on average."""
+    share = np.ones(len(clip))
+    if config.versions == "one":
+        share /= np.bincount(clip)[clip]
+    if config.speaker_clips:
+        of_speaker = np.bincount(speaker, weights=share)[speaker]
+        share *= np.minimum(1, config.speaker_clips / of_speaker)
+    return share
+
+
+class _Net:
+    """The model, and beside it the same weights with an answer at every step, for training."""
+
+    def __init__(self, data: _Data, *, n_classes: int, config: TrainingConfig) -> None:
+        steps, inputs = data.validation_x.shape[1:]
+        self.model = models.build_lstm(
+            n_frames=steps,
+            n_inputs=inputs,
+            n_classes=n_classes,
+            units=config.units,
+            dropout=config.dropout,
+        )
+        self.trained = models.answers_at_every_step(
+            self.model,
+            between_dropout=config.between_dropout,
+            auxiliary=data.emotion.shape[1] if config.auxiliary else 0,
+        )
+        n_steps = config.epochs * -(-len(data.epoch(np.random.default_rng(0))) // config.batch_size)
+        rate = (
+            keras.optimizers.schedules.CosineDecay(config.learning_rate, n_steps)
+            if config.schedule == "cosine"
+            else config.learning_rate
+        )
+        self.optimizer = keras.optimizers.Adam(rate, clipnorm=_CLIP_NORM)
+        self.optimizer.build(self.trained.trainable_variables)
+        # The model's own weights; those of the auxiliary answer come on top.
+        self.own = [
+            variable
+            for layer in self.model.layers
+            if layer.weights
+            for variable in self.trained.get_layer(layer.name).trainable_variables
+        ]
+        self.average = [tf.Variable(variable) for variable in self.own]
+        self.config = config
+        self.step_weight = tf.constant(_step_weight(steps, config.steps))
+        self._step = tf.function(self._train_step, reduce_retracing=True)
+
+    def step(self, arrays: Sequence[np.ndarray]) -> float:
+        """Take one step with what `_Data.batch` gives, and give the loss."""
+        return float(self._step(*(tf.constant(array, tf.float32) for array in arrays)))
+
+    def use_average(self) -> None:
+        """Give the model the weights that count."""
+        counting = self.average if self.config.averaging else self.own
+        self.model.set_weights([weight.numpy() for weight in counting])
+
+    def _train_step(self, inputs, target, weight, taught, emotion, emotion_weight):
+        config = self.config
+        variables = self.trained.trainable_variables
+        exact = [variable.read_value() for variable in variables]
+        if config.int8_weights:
+            for variable in variables:
+                variable.assign(_rounded(variable))
+        with tf.GradientTape() as tape:
+            answers = self.trained(inputs, training=True)
+            answer = answers[0] if config.auxiliary else answers
+            label_loss = self._loss(target, answer, weight, smoothing=config.label_smoothing)
+            loss = (1 - config.distillation) * label_loss
+            if config.distillation:
+                sure = tf.cast(weight > 0, tf.float32)
+                loss += config.distillation * self._loss(taught, answer, sure, smoothing=0.0)
+            if config.auxiliary:
+                loss += config.auxiliary * self._loss(
+                    emotion, answers[1], emotion_weight, smoothing=config.label_smoothing
+                )
+        gradients = tape.gradient(loss, variables)
+        if config.int8_weights:
+            for variable, value in zip(variables, exact, strict=True):
+                variable.assign(value)
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        if config.averaging:
+            taken = tf.cast(self.optimizer.iterations, tf.float32)
+            decay = tf.minimum(config.averaging, (1 + taken) / (10 + taken))
+            for mean, variable in zip(self.average, self.own, strict=True):
+                mean.assign(decay * mean + (1 - decay) * variable)
+        return label_loss
+
+    def _loss(self, target, logits, weight, *, smoothing: float):
+        """Weighted cross-entropy, over the steps that are trained, a row."""
+        target = target * (1 - smoothing) + smoothing / target.shape[1]
+        wanted = tf.repeat(target[:, None], logits.shape[1], axis=1)
+        entropy = tf.nn.softmax_cross_entropy_with_logits(wanted, logits)
+        return tf.reduce_mean(weight * tf.reduce_sum(entropy * self.step_weight, axis=1))
+
+
+def _step_weight(steps: int, kind: str) -> np.ndarray:
+    """Weight of each step's answer in the loss; they add up to 1."""
+    weight = np.zeros(steps, np.float32)
+    if kind == "all":
+        first = int(_FIRST_STEP * steps)
+        weight[first:] = np.linspace(0.3, 1, steps - first)
+        weight[-1] = 3  # the answer that counts
+    else:
+        weight[-1] = 1
+    return weight / weight.sum()
+
+
+def _rounded(variable):
+    """A weight matrix as int8 holds it; a bias, which is held in 32 bits, as it is."""
+    if len(variable.shape) < 2:
+        return variable
+    scale = tf.maximum(tf.reduce_max(tf.abs(variable)), 1e-9) / 127
+    return tf.round(variable / scale) * scale
 
 
 def predict(model: keras.Model, features: np.ndarray) -> np.ndarray:
@@ -330,18 +473,21 @@ def _stopped(history: list[dict[str, Any]], config: TrainingConfig) -> bool:
 
 
 class _State:
-    """All that training needs to go on: weights, optimiser, dropout's generator, history."""
+    """All that training needs to go on: weights, optimiser, dropout's generators, history."""
 
-    def __init__(self, folder: Path, model: keras.Model, identity: str) -> None:
+    def __init__(self, folder: Path, net: _Net, identity: str) -> None:
         self.folder = folder
-        self.model = model
+        self.net = net
         self.identity = identity
         self.history: list[dict[str, Any]] = []
+        # tf_keras does not put a layer's generator into checkpoints by itself
+        generators = {
+            layer.name: layer._random_generator._generator
+            for layer in net.trained.layers
+            if isinstance(layer, keras.layers.Dropout)
+        }
         self.checkpoint = tf.train.Checkpoint(
-            model=model,
-            optimizer=model.optimizer,
-            # tf_keras does not put a layer's generator into checkpoints by itself
-            dropout=model.get_layer("dropout")._random_generator._generator,
+            model=net.trained, optimizer=net.optimizer, average=net.average, **generators
         )
         self._restore()
 
@@ -360,7 +506,7 @@ class _State:
         self.history.append(line)
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.best_epoch == line["epoch"]:
-            np.savez(self.folder / "best.partial.npz", *self.model.get_weights())
+            np.savez(self.folder / "best.partial.npz", *self.net.model.get_weights())
             (self.folder / "best.partial.npz").replace(self.folder / "best.npz")
         name = f"epoch_{line['epoch']}"
         self.checkpoint.write(str(self.folder / name))
@@ -379,6 +525,5 @@ class _State:
         state = files.read_json(path)
         if state["identity"] != self.identity:
             return  # other data or settings: start anew, the old state is overwritten
-        self.model.optimizer.build(self.model.trainable_variables)
         self.checkpoint.read(str(self.folder / state["checkpoint"])).assert_consumed()
         self.history = state["history"]

@@ -67,7 +67,7 @@ def clip_to_features(
     bands = features.log_mel(samples, config)
     start = features.onset(bands, config)
     hop_s = config.hop_length / config.sample_rate
-    frames = features.waveform_features(samples, config).reshape(config.n_frames, config.n_mfcc)
+    frames = features.waveform_features(samples, config).reshape(config.n_frames, config.n_values)
     figure, axes = plt.subplots(3, 1, figsize=(10, 6.4))
     time = np.arange(len(samples)) / config.sample_rate
     axes[0].plot(time, samples, linewidth=0.5, color="#34495e")
@@ -92,14 +92,15 @@ def clip_to_features(
         scaled.T,
         origin="lower",
         aspect="auto",
-        extent=(0, config.n_frames, -0.5, config.n_mfcc - 0.5),
+        extent=(0, config.n_frames, -0.5, config.n_values - 0.5),
         cmap="RdBu_r",
         vmin=-3,
         vmax=3,
     )
     axes[2].set(xlabel=f"frame of {hop_s * 1000:.0f} ms", ylabel="coefficient")
-    axes[2].set_yticks(range(0, config.n_mfcc, 3))
-    axes[2].set_title(f"the features, {config.n_frames} x {config.n_mfcc}, each row scaled to view")
+    axes[2].set_yticks(range(0, config.n_values, 5))
+    size = f"{config.n_frames} x {config.n_values}"
+    axes[2].set_title(f"the features, {size}, each row scaled to view")
     figure.colorbar(mesh, ax=axes[2], label="deviations")
     for axis in axes:
         axis.grid(visible=False)
@@ -140,18 +141,21 @@ def versions(named: Mapping[str, np.ndarray], *, sample_rate: int) -> Figure:
 
 
 def feature_distributions(
-    array: np.ndarray, rows: pd.DataFrame, *, n_mfcc: int, coefficients: Sequence[int]
+    array: np.ndarray, rows: pd.DataFrame, *, n_values: int, coefficients: Sequence[int]
 ) -> Figure:
     """How some coefficients are distributed over the clean training rows, by class and corpus.
 
     Parameters
     ----------
-    array [shape=(rows, n_frames, n_inputs)]
+    array [shape=(rows, steps, n_inputs)]
     rows
         In the order of the array.
+    n_values
+        Of a frame.
     """
-    part = rows[rows["split"] == splits.TRAIN].groupby("key").head(1)
-    means = np.asarray(array[part["row"].to_numpy()]).reshape(len(part), -1, n_mfcc).mean(axis=1)
+    of_class = (rows["split"] == splits.TRAIN) & (rows["label_id"] >= 0)
+    part = rows[of_class].groupby("key").head(1)
+    means = np.asarray(array[part["row"].to_numpy()]).reshape(len(part), -1, n_values).mean(axis=1)
     figure, axes = plt.subplots(1, len(coefficients), figsize=(12, 3.4), squeeze=False)
     for axis, coefficient in zip(axes[0], coefficients, strict=True):
         sns.boxplot(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,7 +11,38 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from ser_tinyml import frame_augment
 from ser_tinyml.plots.style import CORPUS_COLOURS
+
+if TYPE_CHECKING:
+    from ser_tinyml.training import Frames
+
+
+def frame_versions(frames: Frames, *, rng: np.random.Generator, count: int = 3) -> Figure:
+    """Mel bands of the first training clip as they are, and some draws of the augmentation."""
+    config = frames.config
+    window = np.asarray(frames.windows[:1], np.float32)
+    first = frame_augment.margin(config)
+    drawn = frame_augment.augment_frames(
+        window.repeat(count, axis=0), rng, augmentation=frames.augmentation, config=config
+    )
+    shown = [window[0, first : first + config.n_frames], *drawn]
+    figure, axes = plt.subplots(1, len(shown), figsize=(12, 3), sharey=True)
+    seconds = config.n_frames * config.hop_length / config.sample_rate
+    for number, (axis, bands) in enumerate(zip(axes, shown, strict=True)):
+        axis.imshow(
+            bands.T,
+            origin="lower",
+            aspect="auto",
+            extent=(0, seconds, 0, config.n_mels),
+            cmap="magma",
+            vmin=bands.max() - config.range_db,
+        )
+        title = f"draw {number}" if number else "as recorded"
+        axis.set(title=title, xlabel="seconds from the onset")
+        axis.grid(visible=False)
+    axes[0].set_ylabel("mel band")
+    return figure
 
 
 def learning_curves(history: pd.DataFrame, *, kept_epoch: int) -> Figure:
