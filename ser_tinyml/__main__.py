@@ -1,4 +1,4 @@
-"""The commands: ``python -m ser_tinyml run | publish | results | download | bench``."""
+"""The commands: ``python -m ser_tinyml predict | run | publish | results | download | bench``."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ["published", "clip_random", "real"]
+RESULTS = ["published", "clip_random", "seven_random", "release"]
 INTERRUPTED = 130  # what shells say of a command that Ctrl-C ended
 
 
 # These read their own options.
-OWN_OPTIONS = {"bench": "bench", "board-report": "board", "emulate": "emulate"}
+OWN_OPTIONS = {
+    "bench": "bench",
+    "board-report": "board",
+    "emulate": "emulate",
+    "predict": "predict",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("bench", help="time the features against the straightforward loop")
     commands.add_parser("board-report", help="measure a board and make the text to send")
     commands.add_parser("emulate", help="the firmware on an emulated Cortex-M4F")
+    commands.add_parser("predict", help="what the released model hears in recordings")
     return parser
 
 

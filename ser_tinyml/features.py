@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import scipy.fft
-import scipy.signal
 import scipy.sparse
 
 from ser_tinyml import audio, files
@@ -439,6 +438,8 @@ def pcen(bands: np.ndarray, config: FeatureConfig) -> np.ndarray:
     Y. Wang et al., Trainable frontend for robust and far-field keyword spotting, ICASSP 2017: the
     fixed values of its section 3, and a time constant of 0.4 s.
     """
+    import scipy.signal  # takes longer to load than all the rest, and only this needs it
+
     gain, bias, exponent, floor, seconds = 0.98, 2.0, 0.5, 1e-6, 0.4
     power = 10 ** (bands.astype(np.float64) / 10)
     forget = 1 - np.exp(-config.hop_length / (config.sample_rate * seconds))
