@@ -18,7 +18,7 @@ PARAMS ?=
 TESTS ?=
 export DATA EXPERIMENT RUN
 
-.PHONY: help run test lint bench emulate publish results lock clean
+.PHONY: help run evaluate ablations test lint bench emulate publish results lock clean
 
 help:
 	@echo 'make run                          all notebooks, on speech that the project speaks itself'
@@ -26,11 +26,14 @@ help:
 	@echo '    PARAMS="epochs=5 seed=1"      any parameter of any notebook'
 	@echo '    EXPERIMENT=published          the parameters in notebooks/experiments/published.yaml'
 	@echo '    RUN=name                      into runs/name (default: demo, real or the experiment)'
+	@echo 'make evaluate DATA=…              five folds of speakers never heard, rooms, microphones, streams'
+	@echo '    PARAMS="noise_dir=…"          with recorded noise'
+	@echo 'make ablations DATA=…             what each choice is worth'
 	@echo 'make test                         linter, unit tests, all notebooks on synthetic speech'
 	@echo 'make lint                         the linter alone'
 	@echo 'make bench DATA=/path/to/corpora  feature extraction against the straightforward loop'
 	@echo 'make emulate                      the firmware on an emulated Cortex-M4F, bit for bit'
-	@echo 'make publish RUN=real             put a run'"'"'s model, figures, C++ and notebooks in place'
+	@echo 'make publish RUN=release          put a run'"'"'s model, figures, C++ and notebooks in place'
 	@echo 'make results                      the table and picture of the README, from runs'
 	@echo 'make lock                         requirements.lock from requirements.txt'
 	@echo 'make clean                        remove .venv, caches, the spoken corpus and its run'
@@ -51,6 +54,11 @@ $(READY): requirements.txt requirements.lock pyproject.toml
 run: $(READY)
 	@$(PY) -m ser_tinyml run --data "$$DATA" --experiment "$$EXPERIMENT" --run "$$RUN" $(PARAMS)
 
+evaluate ablations: $(READY)
+	@[ -n "$$DATA" ] || { echo 'make $@ DATA=/path/to/corpora' >&2; exit 1; }
+	@$(PY) -m ser_tinyml run --data "$$DATA" --experiment release --stage 01_index \
+	    --stage $(if $(filter evaluate,$@),07_evaluate,08_ablations) $(PARAMS)
+
 test: lint
 	@$(PY) -m pytest $(TESTS)
 
@@ -66,7 +74,7 @@ emulate: $(READY)
 	@$(PY) -m ser_tinyml emulate $(PARAMS)
 
 publish: $(READY)
-	@[ -n "$$RUN" ] || { echo 'make publish RUN=real' >&2; exit 1; }
+	@[ -n "$$RUN" ] || { echo 'make publish RUN=release' >&2; exit 1; }
 	@$(PY) -m ser_tinyml publish "$$RUN" $(PARAMS)
 
 results: $(READY)

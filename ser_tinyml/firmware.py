@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ser_tinyml import convert, direct, features, files
+from ser_tinyml import convert, direct, features, files, release
 from ser_tinyml.corpora import BY_NAME as CORPORA_BY_NAME
 from ser_tinyml.corpora import demo
 from ser_tinyml.features import FeatureConfig
@@ -52,6 +52,8 @@ class Export:
         Names of its outputs, in order.
     mean, std [shape=(n_inputs,)]
         float32, of the training rows.
+    threshold
+        An answer less probable than this is "unsure".
     """
 
     tflite: bytes
@@ -59,6 +61,7 @@ class Export:
     labels: tuple[str, ...]
     mean: np.ndarray
     std: np.ndarray
+    threshold: float = release.THRESHOLD
 
     def __post_init__(self) -> None:
         convert.check_operators(self.tflite)
@@ -107,6 +110,7 @@ class Export:
             labels=tuple(labels),
             mean=mean,
             std=std,
+            threshold=release.read_threshold(run.folder / "04_convert" / release.DECISION),
         )
 
     @cached_property
@@ -537,6 +541,7 @@ def _settings_header(export: Export) -> str:
         ("kBinCount", config.n_fft // 2 + 1, "of the power spectrum"),
         ("kMelCount", config.n_mels, ""),
         ("kMfccCount", config.n_mfcc, "a frame"),
+        ("kDeltaFrames", config.delta_frames, "over which changes are taken; 0: none are"),
         ("kFrameCount", config.n_frames, "frames a clip"),
         ("kStack", config.stack, "frames a step of the model"),
         ("kStepCount", steps, "steps a clip"),
@@ -640,6 +645,8 @@ def _labels_header(export: Export) -> str:
         f'constexpr char kLabelsId[] = "{export.model_id}";\n'
         f"constexpr int kLabelCount = {len(export.labels)};\n"
         f"constexpr const char* kLabels[kLabelCount] = {{{names}}};\n"
+        f"constexpr float kUnsureThreshold = {c_float(export.threshold)};"
+        '  // less probable is "unsure"\n'
     )
     return _header("LABELS", body)
 
@@ -845,8 +852,10 @@ CARD_USE = """\
 - Every emotion was acted, in English, by few people, near a good microphone. Spontaneous speech in
   a room differs in all of it, and other languages differ more. No score here speaks for them.
 - The answer is about the sound of a voice. How a person feels cannot be read from it.
-- The model answers whenever it is asked, to music and to a closing door too, always with one of its
-  labels. Its probabilities are not calibrated.
+- Asked about music or a closing door, the model gives probabilities too. Below the threshold the
+  answer is "unsure", and the board asks only where a voice was heard; neither is perfect.
+- The temperature and the threshold were set on validation speakers of studio recordings. In a noisy
+  room the model is surer than it should be.
 - Voices differ: read the recall of every class and corpus above, not the average alone. Age and
   accent were not measured.
 
@@ -900,9 +909,17 @@ def _card_data(metrics: Mapping[str, Mapping[str, Any]]) -> str:
     table = "\n".join(
         f"| {split} | {rows['rows_by_split'][split]:,} | {rows['speakers_by_split'][split]} |"
         for split in ("train", "validation", "test")
+        if split in rows["rows_by_split"]
     )
     if rows["protocol"] == "speaker":
         protocol = "No speaker of the test was heard in training or in validation."
+    elif rows["protocol"] == "release":
+        protocol = (
+            "Every speaker trained but the validation group. There is no test: what this recipe "
+            "scores on speakers never heard was measured by training it anew on each of five folds."
+        )
+    elif rows["protocol"] == "development":
+        protocol = "No speaker of validation was heard in training."
     else:
         protocol = (
             "**Voices of the test were heard in training. The scores flatter and must not be held "
@@ -942,8 +959,9 @@ def _card_scores(export: Export, metrics: Mapping[str, Mapping[str, Any]]) -> st
     return f"""\
 ## Scores
 
-Measured on the test rows. UAR, the unweighted average recall, is the mean of the classes' recalls;
-the majority columns are what always giving the most frequent answer scores.
+Measured on the {metrics["03_train"]["scored"]} rows. UAR, the unweighted average recall, is the
+mean of the classes' recalls; the majority columns are what always giving the most frequent answer
+scores.
 
 | | n | UAR | accuracy | macro-F1 | majority UAR | majority accuracy |
 |---|---|---|---|---|---|---|
@@ -963,11 +981,14 @@ def _pooled_first(scores: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 def _card_size(export: Export, metrics: Mapping[str, Mapping[str, Any]]) -> str:
     lost = metrics["04_convert"]["int8_uar_loss_points"]
+    decision = metrics["04_convert"]["decision"]
     flash = int(sizes(export).query("memory == 'flash'")["bytes"].sum())
     return f"""\
 ## Size
 
 Model and feature tables take {flash:,} bytes of flash, of which the model {len(export.tflite):,}.
+Temperature {decision["temperature"]:.2f} (folded into the weights); answers less probable than
+{decision["threshold"]:.2f} are "unsure".
 The arena takes {export.arena_measured:,} bytes on a 64-bit computer (measured); the board reserves
 {export.arena_size:,}. Going from float32 to int8 lost {lost:.2f} points of UAR (measured).
 """

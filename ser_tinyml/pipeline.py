@@ -25,7 +25,7 @@ from traitlets import default
 
 from ser_tinyml import files
 from ser_tinyml.files import DataError
-from ser_tinyml.runs import DONE, STAGES
+from ser_tinyml.runs import DONE, FOLLOWS, RESEARCH, STAGES
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
@@ -37,6 +37,7 @@ PARTIAL = "notebook.partial.ipynb"
 INJECTED = "injected-parameters"  # the tag that papermill gives the cell it adds
 POLL_S = 0.25
 LOG_INTERVAL_S = 10
+ALL = (*STAGES, *RESEARCH)
 GRACE_S = 3  # for what a kernel started to end after it, and to clean up behind itself
 LONGEST_MESSAGE = 8  # lines of an exception; TensorFlow's can be hundreds
 
@@ -63,7 +64,7 @@ def run(
         Values by name, for every stage whose parameters cell has that name; text is read as the
         type of the default. Names that end in ``_dir`` are folders, relative to where you are.
     stages
-        Which to run, of `STAGES`; the stages before them must have run.
+        Which to run, of `STAGES` and `RESEARCH`; the stages they follow must have run.
     force
         Also run what is up to date.
     progress
@@ -81,10 +82,11 @@ def run(
     run_dir, notebooks_dir = Path(run_dir).resolve(), Path(notebooks_dir).resolve()
     if recordings is not None and not Path(recordings).is_dir():
         raise DataError(f"{recordings}: expected a folder of recordings, found none")
-    unknown = [stage for stage in stages if stage not in STAGES]
+    unknown = [stage for stage in stages if stage not in ALL]
     if unknown:
-        raise DataError(f"{unknown[0]}: expected a stage of {', '.join(STAGES)}")
-    notebooks = {stage: read_notebook(notebooks_dir / f"{stage}.ipynb") for stage in STAGES}
+        raise DataError(f"{unknown[0]}: expected a stage of {', '.join(ALL)}")
+    names = [stage for stage in ALL if stage in STAGES or stage in stages]
+    notebooks = {stage: read_notebook(notebooks_dir / f"{stage}.ipynb") for stage in names}
     defaults = {stage: parameter_defaults(book, stage) for stage, book in notebooks.items()}
     given = _given(parameters or {}, defaults, notebooks_dir=notebooks_dir)
     for stage, known in defaults.items():
@@ -94,35 +96,34 @@ def run(
             settings["speak_demo"] = False
         given[stage] |= {name: value for name, value in settings.items() if name in known}
 
-    began, ran, previous = time.monotonic(), [], ""
-    for number, stage in enumerate(STAGES, start=1):
+    began, ran, keys = time.monotonic(), [], {}
+    for stage in sorted(stages, key=ALL.index):
         folder = run_dir / stage
-        if stage not in stages:
-            if number <= max(STAGES.index(wanted) for wanted in stages):
-                previous = done(run_dir, stage)["key"]
-            continue
+        before = FOLLOWS.get(stage)
+        if before and before not in keys:
+            keys[before] = done(run_dir, before)["key"]
         recipe = _recipe(
             notebooks[stage],
             {**defaults[stage], **given[stage]},
-            previous=previous,
+            previous=keys.get(before, ""),
             notebooks_dir=notebooks_dir,
         )
-        before = _up_to_date(run_dir, stage, recipe)
-        if before and not force:
-            print(f"{stage} is up to date ({_time(before['seconds'])} when it was made)")
-            previous = before["key"]
+        earlier = _up_to_date(run_dir, stage, recipe)
+        if earlier and not force:
+            print(f"{stage} is up to date ({_time(earlier['seconds'])} when it was made)")
+            keys[stage] = earlier["key"]
             continue
-        print(f"{stage}: notebook {number} of {len(STAGES)}")
+        print(f"{stage}: notebook {names.index(stage) + 1} of {len(names)}")
         seconds, peak_rss_mb = _execute(
             stage, folder, given[stage], notebooks_dir=notebooks_dir, progress=progress
         )
         if recordings is None and "speak_demo" in defaults[stage]:
             recipe["folders"] = _folders({**defaults[stage], **given[stage]}, notebooks_dir)
-        previous = files.sha256_json(recipe)
+        keys[stage] = files.sha256_json(recipe)
         files.write_json(
             folder / DONE,
             {
-                "key": previous,
+                "key": keys[stage],
                 **recipe,
                 "given": given[stage],
                 "files": stage_files(run_dir, stage),

@@ -10,12 +10,13 @@ from typing import Any
 
 import nbformat
 
-from ser_tinyml import files, pipeline
+from ser_tinyml import files, pipeline, results
 from ser_tinyml.files import DataError
-from ser_tinyml.runs import STAGES, Run
+from ser_tinyml.runs import DONE, FOLLOWS, RESEARCH, STAGES, Run
 
 TAG = "published-run"
 FIRMWARE = "firmware/arduino_nano33"
+CARD = "models/MODEL_CARD.md"
 FILES = {  # stage, name in its folder: where it goes
     ("02_features", "features.json"): "models/features.json",
     ("02_features", "labels.json"): "models/labels.json",
@@ -23,7 +24,8 @@ FILES = {  # stage, name in its folder: where it goes
     ("04_convert", "float32.tflite"): "models/float32.tflite",
     ("04_convert", "dynamic_range.tflite"): "models/dynamic_range.tflite",
     ("04_convert", "int8.tflite"): "models/int8.tflite",
-    ("05_export", "model_card.md"): "models/MODEL_CARD.md",
+    ("04_convert", "decision.json"): "models/decision.json",
+    ("05_export", "model_card.md"): CARD,
 }
 FOLDERS = {  # these become exactly what the run made
     ("05_export", "model"): f"{FIRMWARE}/src/model",
@@ -77,9 +79,12 @@ def publish(
     new = {place: files.read_bytes(run.input(*source)) for source, place in FILES.items()}
     for (stage, name), place in FOLDERS.items():
         new |= {f"{place}/{path}": data for path, data in _content(run.folder / stage / name)}
-    pictures = _pictures(run)
+    pictures = _pictures(run, finished)
     new |= {f"{IMAGES}/{name}": path.read_bytes() for name, path in pictures.items()}
-    for stage in STAGES:
+    if results.EVALUATION in finished:
+        section = results.card_section(run.metrics(results.EVALUATION))
+        new[CARD] = new[CARD] + b"\n" + section.encode()
+    for stage in finished:
         new[f"notebooks/{stage}.ipynb"] = notebook_bytes(
             pipeline.read_notebook(root / "notebooks" / f"{stage}.ipynb"),
             pipeline.read_notebook(run.input(stage, pipeline.EXECUTED)),
@@ -88,7 +93,7 @@ def publish(
             given=finished[stage]["given"],
             players=is_synthetic,
         )
-    metrics = {stage: run.metrics(stage) for stage in STAGES}
+    metrics = {stage: run.metrics(stage) for stage in finished}
     new[METRICS] = _json({**metrics, "run": _about(run, finished, pictures)})
     old = [path for place in FOLDERS.values() for path in (root / place).rglob("*")]
     if (root / METRICS).is_file():
@@ -185,11 +190,15 @@ def has_player(output: dict[str, Any]) -> bool:
 
 
 def _finished(run: Run) -> dict[str, dict[str, Any]]:
-    """What is known of each stage, where every one was made from the one before."""
-    finished, previous = {}, ""
-    for stage in STAGES:
+    """What is known of each stage, where every one was made from the one it follows.
+
+    The stages of research are published where the run has them.
+    """
+    finished: dict[str, dict[str, Any]] = {}
+    for stage in (*STAGES, *(name for name in RESEARCH if (run.folder / name / DONE).is_file())):
         finished[stage] = pipeline.done(run.folder, stage)
-        if finished[stage]["previous"] != previous:
+        before = finished[FOLLOWS[stage]]["key"] if stage in FOLLOWS else ""
+        if finished[stage]["previous"] != before:
             raise DataError(
                 f"{run.folder / stage}: expected what was made from the stage before it as that is "
                 "now, found an older one: run it again, then publish"
@@ -200,7 +209,6 @@ def _finished(run: Run) -> dict[str, dict[str, Any]]:
                 f"{run.folder / stage / sorted(missing)[0][0]}: expected it as the run made it, "
                 "found it gone or changed: run it again, then publish"
             )
-        previous = finished[stage]["key"]
     return finished
 
 
@@ -212,10 +220,10 @@ def _content(folder: Path) -> Iterator[tuple[str, bytes]]:
         yield path.relative_to(folder).as_posix(), path.read_bytes()
 
 
-def _pictures(run: Run) -> dict[str, Path]:
-    """The PNG pictures of all stages, by name."""
+def _pictures(run: Run, finished: Iterable[str]) -> dict[str, Path]:
+    """The PNG pictures of all finished stages, by name."""
     pictures: dict[str, Path] = {}
-    for stage in STAGES:
+    for stage in finished:
         for path in sorted((run.folder / stage).rglob("*.png")):
             if path.name in pictures:
                 raise DataError(
@@ -241,8 +249,9 @@ def _json(value: Any) -> bytes:
 
 def _note(run_name: str, given: dict[str, Any]) -> nbformat.NotebookNode:
     shown = {**given, "run_dir": f"../runs/{run_name}"}
-    if "recordings_dir" in shown:
-        shown["recordings_dir"] = "…"  # where they lie is nobody's business
+    for name in ("recordings_dir", "noise_dir"):
+        if shown.get(name):
+            shown[name] = "…"  # where they lie is nobody's business
     made_with = ", ".join(
         f"`{name} = {json.dumps(v, ensure_ascii=False)}`" for name, v in sorted(shown.items())
     )

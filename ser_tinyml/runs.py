@@ -18,6 +18,8 @@ STAGES = (
     "05_export",
     "06_listen_live",
 )
+RESEARCH = ("07_evaluate", "08_ablations")  # what the settings are worth; not needed for a model
+FOLLOWS = dict(zip(STAGES[1:], STAGES, strict=False)) | dict.fromkeys(RESEARCH, STAGES[0])
 DONE = "done.json"
 
 

@@ -61,12 +61,19 @@ def test_original_recipe(tone, rng) -> None:
 
 
 def test_backgrounds_are_read_and_used(tmp_path, tone, rng) -> None:
-    soundfile.write(tmp_path / "tap.wav", 0.1 * rng.normal(size=3 * RATE), 44_100)
-    recordings = augment.read_backgrounds(tmp_path, sample_rate=RATE)
-    assert len(recordings) == 1
+    noise = 0.1 * rng.normal(size=3 * RATE)
+    soundfile.write(tmp_path / "running_tap.wav", noise, 44_100)
+    (tmp_path / "about.txt").write_text("a tap, running")
+    found = augment.read_backgrounds(tmp_path, sample_rate=RATE)
+    assert {name: len(samples) for name, samples in found.items()} == {
+        "running tap": -(-len(noise) * RATE // 44_100)
+    }
+    recordings = [*found.values()]
     piece = augment.background(2 * RATE, rng, sample_rate=RATE, recordings=recordings)
     assert len(piece) == 2 * RATE and augment.rms(piece) == pytest.approx(1)
-    (tmp_path / "tap.wav").unlink()
+    recording = np.resize(found["running tap"], 2 * RATE)  # shorter than the piece: from its start
+    assert np.corrcoef(piece, recording)[0, 1] == pytest.approx(1)
+    (tmp_path / "running_tap.wav").unlink()
     with pytest.raises(DataError, match="background recordings"):
         augment.read_backgrounds(tmp_path, sample_rate=RATE)
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from ser_tinyml import bench, extract
+from ser_tinyml import audio, bench, extract, features, frame_augment
 from ser_tinyml.augment import AugmentConfig
 from ser_tinyml.features import preset
 from ser_tinyml.files import DataError
@@ -77,6 +77,42 @@ def test_other_settings_make_other_chunks(recordings, clips, tmp_path) -> None:
     np.testing.assert_array_equal(first[::2], other[::2])
     assert not np.array_equal(first[1::2], other[1::2])
     assert len(list((tmp_path / "chunks").iterdir())) == 3  # the stale ones are gone
+
+
+def test_windows_are_the_bands_around_the_features(recordings, clips, tmp_path) -> None:
+    config = preset("default")
+    some = clips[:40]
+    rows = table(some, ["clean", "random_1"])
+    without = compute(rows, some, recordings, tmp_path / "without")
+    assert not (tmp_path / "without" / "windows.npy").exists()
+    with_windows = compute(rows, some, recordings, tmp_path / "with", windows=True)
+    np.testing.assert_array_equal(with_windows, without)
+    windows = np.load(tmp_path / "with" / "windows.npy")
+    margin = frame_augment.margin(config)
+    assert windows.shape == (80, config.n_frames + 2 * margin, config.n_mels)
+    assert windows.dtype == np.float16
+    for row, number in ((0, 0), (64, 32)):  # the first of either chunk
+        samples, rate = audio.read_audio(recordings / clips["path"][number])
+        samples = features.prepare(samples, rate=rate, config=config)
+        bands = features.log_mel(samples, config)
+        expected = frame_augment.window(bands, features.onset(bands, config), config)
+        np.testing.assert_array_equal(windows[row], expected.astype(np.float16))
+    own = windows[:, margin : margin + config.n_frames].astype(np.float64)
+    again = features.cepstra(own, config).reshape(without.shape)
+    assert abs(again - without).max() < 2  # what half a sixteenth of a dB a band can come to
+
+
+def test_windows_are_kept_in_chunks_of_their_own(recordings, clips, tmp_path) -> None:
+    rows = table(clips, ["clean"])
+    compute(rows, clips, recordings, tmp_path)
+    compute(rows, clips, recordings, tmp_path, windows=True)
+    first = np.load(tmp_path / "windows.npy")
+    chunks = sorted((tmp_path / "chunks").iterdir())
+    assert len(chunks) == 3
+    chunks[0].unlink()
+    (tmp_path / "windows.npy").unlink()
+    compute(rows, clips, recordings, tmp_path, windows=True)
+    np.testing.assert_array_equal(np.load(tmp_path / "windows.npy"), first)
 
 
 def test_a_missing_recording_is_named(recordings, clips, tmp_path) -> None:

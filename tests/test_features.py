@@ -112,7 +112,7 @@ def test_onset_is_where_the_voice_begins() -> None:
 
 
 def test_short_clip_ends_in_silence() -> None:
-    config = preset("default", onset_db=None, stack=1)
+    config = preset("default", onset_db=None, stack=1, delta_frames=0)
     found = features.waveform_features(speech_like(0.9), config)
     silence = np.zeros(config.n_mfcc)
     silence[0] = -config.range_db * np.sqrt(config.n_mels)
@@ -125,8 +125,121 @@ def test_stacking_only_reshapes() -> None:
     two = preset("default", n_frames=48, stack=2)
     samples = speech_like(2.0)
     stacked = features.waveform_features(samples, two)
-    assert stacked.shape == (24, 26)
-    np.testing.assert_array_equal(stacked.reshape(48, 13), features.waveform_features(samples, one))
+    assert stacked.shape == two.feature_shape == (24, 2 * one.n_values)
+    np.testing.assert_array_equal(
+        stacked.reshape(one.feature_shape), features.waveform_features(samples, one)
+    )
+
+
+def speech_bands(config: FeatureConfig) -> np.ndarray:
+    """Bands of one clip, from the onset of speech on."""
+    bands = features.log_mel(speech_like(4.0), config)
+    start = features.onset(bands, config)
+    return bands[start : start + config.n_frames]
+
+
+@pytest.mark.parametrize("delta_frames", [1, 2, 5])
+def test_changes_stand_behind_the_coefficients_and_begin_when_there_is_a_past(delta_frames) -> None:
+    config = preset("default", delta_frames=delta_frames)
+    bands = speech_bands(config)
+    found = features.cepstra(bands, config)
+    plain = features.cepstra(bands, replace(config, delta_frames=0))
+    assert found.shape == (config.n_frames, config.n_values) == (94, 2 * plain.shape[1])
+    np.testing.assert_array_equal(found[:, : config.n_mfcc], plain)
+    change = found[:, config.n_mfcc :]
+    assert not change[:delta_frames].any() and change[delta_frames:].any(axis=1).all()
+    for frame in (delta_frames, 40, 93):
+        np.testing.assert_array_equal(change[frame], plain[frame] - plain[frame - delta_frames])
+
+
+def test_several_clips_at_once_are_each_by_itself() -> None:
+    for level in features.LEVELS:
+        config = preset("default", level=level)
+        bands = speech_bands(config)
+        both = np.stack([bands, bands[::-1] - 7])
+        found = features.cepstra(both, config)
+        for one, alone in zip(both, found, strict=True):
+            np.testing.assert_allclose(features.cepstra(one, config), alone, atol=1e-9)
+
+
+def test_without_coefficients_the_bands_are_the_features() -> None:
+    config = preset("default", n_mfcc=0, delta_frames=0)
+    assert config.n_values == config.n_mels and config.feature_shape == (47, 80)
+    bands = speech_bands(config)
+    found = features.cepstra(bands, config)
+    loudest = np.maximum.accumulate(bands.max(axis=1))
+    np.testing.assert_allclose(found, np.maximum(bands - loudest[:, None], -60.0), atol=1e-9)
+    whole = features.waveform_features(speech_like(4.0), config)
+    np.testing.assert_array_equal(whole.reshape(94, 40), found.astype(np.float32))
+
+
+def test_absolute_bands_keep_the_level() -> None:
+    config = preset("default", level="absolute", delta_frames=0)
+    bands = speech_bands(config)
+    louder = features.cepstra(bands + 12, config) - features.cepstra(bands, config)
+    expected = np.zeros(config.n_mfcc)
+    expected[0] = 12 * np.sqrt(config.n_mels)  # the zeroth coefficient is the mean, orthonormal
+    np.testing.assert_allclose(louder, np.broadcast_to(expected, louder.shape), atol=1e-9)
+
+
+def test_pcen_is_librosas_and_hardly_hears_the_level() -> None:
+    config = preset("default", level="pcen", n_mfcc=0, delta_frames=0)
+    bands = speech_bands(config)
+    found = features.cepstra(bands, config)
+    seconds = config.hop_length / config.sample_rate
+    expected = librosa.pcen(
+        (10 ** (bands / 10)).T,
+        gain=0.98,
+        bias=2,
+        power=0.5,
+        eps=1e-6,
+        b=1 - np.exp(-seconds / 0.4),
+        zi=np.exp(-seconds / 0.4) * (10 ** (bands[0] / 10))[:, None],
+    ).T
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
+    loud = bands + 20  # where the floor of the smoothing does not count
+    ratio = (features.cepstra(loud + 20, config) / features.cepstra(loud, config))[loud > -10]
+    assert np.median(ratio) == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"center": True, "onset_db": None},
+        {"level": "clip_max"},
+        {"level": "absolute"},
+        {"level": "pcen"},
+        {"n_mfcc": 0},
+        {"crop_start_s": 0.4, "crop_end_s": 1.9},
+        {"load_rate": 22_050},
+        {"pad": "start", "delta_frames": 0},
+    ],
+)
+def test_what_no_board_computes_is_not_called_causal(change) -> None:
+    assert preset("default").causal
+    assert not preset("default", **change).causal
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"delta_frames": 0},
+        {"delta_frames": 5, "n_mfcc": 40},
+        {"onset_db": None},
+        {"stack": 1, "n_frames": 63},
+        {"hop_length": 256, "window_length": 512, "n_fft": 512},
+        {"range_db": 80.0, "n_mels": 32},
+    ],
+)
+def test_what_a_board_computes_does_not_depend_on_what_comes_later(change) -> None:
+    config = preset("default", **change)
+    assert config.causal
+    bands = features.log_mel(speech_like(2.5), config)[: config.n_frames]
+    later = bands.copy()
+    later[40:] += 30
+    np.testing.assert_array_equal(
+        features.cepstra(bands, config)[:40], features.cepstra(later, config)[:40]
+    )
 
 
 def test_config_survives_its_file_and_notices_a_change(tmp_path) -> None:
@@ -159,6 +272,9 @@ def test_hash_is_of_the_values_not_the_name() -> None:
         ({"center": True}, "onset"),
         ({"n_frames": 47, "stack": 2}, "stack"),
         ({"hop": 1}, "hop"),
+        ({"n_mfcc": -1}, "n_mfcc"),
+        ({"delta_frames": 94}, "delta_frames"),
+        ({"pad": "start"}, "delta_frames"),
     ],
 )
 def test_a_bad_configuration_is_refused(change, message) -> None:

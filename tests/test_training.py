@@ -2,47 +2,110 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from ser_tinyml import training
+from ser_tinyml import calibration, frame_augment, training
+from ser_tinyml.features import FeatureConfig, cepstra
 from ser_tinyml.files import DataError
-from ser_tinyml.training import Normalisation, TrainingConfig
+from ser_tinyml.frame_augment import FrameAugmentConfig
+from ser_tinyml.training import Frames, Normalisation, TrainingConfig
 
 CLASSES = ["neutral", "happy", "surprise", "unpleasant"]
+CONFIG = FeatureConfig(
+    name="small", n_frames=12, n_mels=8, n_mfcc=3, delta_frames=1, stack=2, level="absolute"
+)
+ROWS, TRAIN, VALIDATION = 160, 100, 40
+PLAIN = {  # nothing that is drawn, averaged or weighted
+    **{"averaging": 0.0, "class_weights": "none", "versions": "all", "speaker_clips": 0},
+    **{"label_smoothing": 0.0, "steps": "last", "auxiliary": 0.0, "input_noise": 0.0},
+    **{"normalise": False, "dropout": 0.0, "between_dropout": 0.0, "schedule": "constant"},
+}
+EVERYTHING = {"nonspeech": 0.2, "speaker_clips": 20, "averaging": 0.9, "keep": "last"}
 
 
 @pytest.fixture(scope="module")
 def data() -> tuple[np.ndarray, pd.DataFrame]:
-    """Rows whose class is a level in one input, so that a net can learn it in a few epochs."""
+    """Rows whose class is a level in one input, so that a net can learn it in a few epochs.
+
+    Two versions of each clip stand side by side; every fifth training clip is of no class.
+    """
     rng = np.random.default_rng(3)
-    label_id = rng.integers(4, size=240)
-    features = rng.normal(size=(240, 6, 3)).astype(np.float32)
+    clip = np.arange(ROWS) // 2
+    label_id = rng.integers(4, size=ROWS // 2)[clip]
+    features = rng.normal(size=(ROWS, *CONFIG.feature_shape)).astype(np.float32)
     features[:, :, 1] += 2 * label_id[:, None]
-    split = np.repeat(["train", "validation", "test"], [160, 40, 40])
-    return features, pd.DataFrame({"label_id": label_id, "split": split})
+    split = np.repeat(["train", "validation", "test"], [TRAIN, VALIDATION, ROWS - 140])
+    emotion = np.array(["calm", "happy", "surprise", "sad"])[label_id]
+    other = (split == "train") & (clip % 5 == 0)
+    return features, pd.DataFrame(
+        {
+            "key": [f"clip {number}" for number in clip],
+            "speaker": [f"speaker {number // 20}" for number in clip],
+            "emotion": np.where(other, "fear", emotion),
+            "label_id": np.where(other, -1, label_id),
+            "split": split,
+        }
+    )
 
 
-def fit(data, folder, **options):
+@pytest.fixture(scope="module")
+def frames(data) -> Frames:
+    """Bands, and a class that is how loud they are."""
+    count = CONFIG.n_frames + 2 * frame_augment.margin(CONFIG)
+    bands = np.random.default_rng(4).normal(-60, 5, (ROWS, count, CONFIG.n_mels))
+    bands += 6 * data[1]["label_id"].to_numpy()[:, None, None]
+    return Frames(bands.astype(np.float16), CONFIG, FrameAugmentConfig(shift_frames=2))
+
+
+def options(**changes) -> TrainingConfig:
+    return TrainingConfig(**{"epochs": 3, "batch_size": 16, "units": (8, 6), **changes})
+
+
+def fit(data, folder, *, frames=None, teacher=None, say=None, **changes):
     features, rows = data
-    config = TrainingConfig(**{"epochs": 4, "batch_size": 16, "patience": 0, **options})
     lines = []
     fitted = training.fit(
-        features, rows, classes=CLASSES, config=config, folder=folder, say=lines.append
+        features,
+        rows,
+        classes=CLASSES,
+        config=options(**changes),
+        folder=folder,
+        frames=frames,
+        teacher=teacher,
+        say=say or lines.append,
     )
     return fitted, lines
 
 
+def gathered(data, frames=None, **changes) -> training._Data:
+    features, rows = data
+    config = options(**changes)
+    return training._Data.gather(features, rows, n_classes=4, config=config, frames=frames)
+
+
+def net_of(read: training._Data) -> training._Net:
+    training.make_deterministic(0)
+    return training._Net(read, n_classes=4, config=read.config)
+
+
+def same(one, other) -> bool:
+    pairs = zip(one.model.get_weights(), other.model.get_weights(), strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
 def test_learns_and_says_a_line_an_epoch(data, tmp_path) -> None:
-    fitted, lines = fit(data, tmp_path, epochs=6, learning_rate=5e-3)
+    fitted, lines = fit(data, tmp_path, epochs=6, learning_rate=2e-2, units=(16, 8), keep="best")
     assert len(lines) == 6 and len(fitted.history) == 6
     assert fitted.history["validation_uar"].max() > 0.6
     assert fitted.kept_epoch == 1 + fitted.history["validation_uar"].argmax()
 
 
-def test_an_interrupted_training_ends_at_the_same_weights(data, tmp_path) -> None:
-    whole, _ = fit(data, tmp_path / "whole", keep="last")
+def interrupted(data, folder, **changes):
+    """A fit that is stopped after two epochs, and taken up."""
 
     class Interrupt(Exception):
         pass
@@ -51,26 +114,36 @@ def test_an_interrupted_training_ends_at_the_same_weights(data, tmp_path) -> Non
         if "epoch   2" in line:
             raise Interrupt
 
-    features, rows = data
-    config = TrainingConfig(epochs=4, batch_size=16, patience=0, keep="last")
-    options = {"classes": CLASSES, "config": config, "folder": tmp_path / "parts"}
     with pytest.raises(Interrupt):
-        training.fit(features, rows, say=interrupt, **options)
-    lines = []
-    resumed = training.fit(features, rows, say=lines.append, **options)
-    assert lines[2] == "taken up after epoch 2" and len(lines) == 5
-    assert all(f"epoch {n:3d}/4" in line for n, line in enumerate(lines[:2] + lines[3:], start=1))
-    for one, other in zip(whole.model.get_weights(), resumed.model.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
+        fit(data, folder, say=interrupt, **changes)
+    return fit(data, folder, **changes)
 
 
-def test_a_finished_training_is_not_repeated_and_other_settings_start_anew(data, tmp_path) -> None:
-    first, first_lines = fit(data, tmp_path)
-    again, lines = fit(data, tmp_path)
-    assert lines[:-1] == first_lines and lines[-1] == "taken up after epoch 4"
-    np.testing.assert_array_equal(first.model.get_weights()[0], again.model.get_weights()[0])
-    _, lines = fit(data, tmp_path, seed=1)
-    assert len(lines) == 4
+@pytest.mark.parametrize("way", ["features", "frames"])
+def test_an_interrupted_training_ends_at_the_same_weights(data, frames, tmp_path, way) -> None:
+    """With all that is drawn: versions, frames, noise, dropout, sounds that are no speech."""
+    changes = {**EVERYTHING, "frames": frames} if way == "frames" else {"keep": "last"}
+    whole, _ = fit(data, tmp_path / "whole", **changes)
+    resumed, lines = interrupted(data, tmp_path / "parts", **changes)
+    assert lines[2] == "taken up after epoch 2" and len(lines) == 4
+    assert all(f"epoch {n:3d}/3" in line for n, line in enumerate(lines[:2] + lines[3:], start=1))
+    assert same(whole, resumed)
+    other, _ = fit(data, tmp_path / "other", seed=1, **changes)
+    assert not same(whole, other)
+
+
+def test_a_finished_training_is_not_repeated_and_other_data_start_anew(
+    data, frames, tmp_path
+) -> None:
+    first, first_lines = fit(data, tmp_path, frames=frames)
+    again, lines = fit(data, tmp_path, frames=frames)
+    assert lines[:-1] == first_lines and lines[-1] == "taken up after epoch 3"
+    assert same(first, again)
+    louder = replace(frames, windows=frames.windows + np.float16(1))
+    weaker = replace(frames, augmentation=FrameAugmentConfig(shift_frames=1))
+    for other in (louder, weaker):
+        _, lines = fit(data, tmp_path, frames=other, epochs=1)
+        assert len(lines) == 1
 
 
 def test_stops_early(data, tmp_path) -> None:
@@ -78,12 +151,146 @@ def test_stops_early(data, tmp_path) -> None:
     assert len(fitted.history) < 30
 
 
-def test_validation_and_test_rows_do_not_move_the_normalisation(data, tmp_path) -> None:
+def test_validation_and_test_rows_do_not_move_the_normalisation(data) -> None:
     features, rows = data
     features = features.copy()
-    features[160:] += 1000
-    fitted, _ = fit((features, rows), tmp_path, epochs=1)
-    np.testing.assert_allclose(fitted.normalisation.mean, features[:160].mean((0, 1)), rtol=1e-5)
+    features[TRAIN:] += 1000
+    mean = gathered((features, rows)).normalisation.mean
+    np.testing.assert_allclose(mean, features[:TRAIN].mean((0, 1)), rtol=1e-4)
+
+
+def test_of_each_clip_one_version_an_epoch_and_in_time_both(data) -> None:
+    read = gathered(data, speaker_clips=0)
+    epochs = [read.epoch(np.random.default_rng(n)) for n in range(8)]
+    for rows in epochs:
+        assert sorted(rows // 2) == list(range(TRAIN // 2))
+    assert set(np.concatenate(epochs)) == set(range(TRAIN))
+    assert sorted(
+        gathered(data, versions="all", speaker_clips=0).epoch(np.random.default_rng(0))
+    ) == list(range(TRAIN))
+
+
+def test_no_speaker_has_more_clips_an_epoch_than_asked(data) -> None:
+    """Speakers 0 and 1 have twenty training clips, speaker 2 has ten."""
+    read = gathered(data, speaker_clips=12)
+    epochs = [read.epoch(np.random.default_rng(n)) for n in range(20)]
+    for rows in epochs:
+        assert np.bincount(rows // 2 // 20).tolist() == [12, 12, 10]
+    assert set(np.concatenate(epochs)) == set(range(TRAIN))
+
+
+def test_frames_are_new_in_every_epoch_and_reach_the_net_as_features(data, frames) -> None:
+    rows = np.arange(10)
+    read = gathered(data, frames, input_noise=0.0)
+    first, second = (read.batch(rows, np.random.default_rng(n), None)[0] for n in (0, 1))
+    assert (first != second).any(axis=(1, 2)).all()
+    still = gathered(data, replace(frames, augmentation=frame_augment.NONE), input_noise=0.0)
+    found = still.batch(rows, np.random.default_rng(0), None)[0]
+    margin = frame_augment.margin(CONFIG)
+    own = frames.windows[rows, margin : margin + CONFIG.n_frames].astype(np.float32)
+    expected = cepstra(own, CONFIG).reshape(found.shape)
+    np.testing.assert_allclose(found, still.normalisation.apply(expected), rtol=1e-5, atol=1e-5)
+
+
+def test_rows_of_no_class_move_the_emotions_alone(data) -> None:
+    read = gathered(data, **{**PLAIN, "auxiliary": 1.0})
+    others = np.flatnonzero(data[1]["label_id"][:TRAIN] < 0)
+    net = net_of(read)
+    layers = {name: net.trained.get_layer(name) for name in ("probabilities", "dense", "auxiliary")}
+    before = {name: layer.get_weights() for name, layer in layers.items()}
+    arrays = read.batch(others, np.random.default_rng(0), None)
+    assert net.step(arrays) == 0
+    moved = {
+        name: any(
+            not np.array_equal(a, b) for a, b in zip(before[name], layer.get_weights(), strict=True)
+        )
+        for name, layer in layers.items()
+    }
+    assert moved == {"probabilities": False, "dense": True, "auxiliary": True}
+    mine = np.setdiff1d(np.arange(TRAIN), others)
+    assert net.step(read.batch(mine, np.random.default_rng(0), None)) > 0
+
+
+def test_without_the_auxiliary_answer_rows_of_no_class_move_nothing(data) -> None:
+    read = gathered(data, **PLAIN)
+    others = np.flatnonzero(data[1]["label_id"][:TRAIN] < 0)
+    net = net_of(read)
+    before = net.trained.get_weights()
+    assert net.step(read.batch(others, np.random.default_rng(0), None)) == 0
+    for old, new in zip(before, net.trained.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_what_counts_is_the_running_average_or_the_weights_themselves(data) -> None:
+    for averaging, first_decay in ((0.0, 0.0), (0.1, 0.1), (0.998, 2 / 11)):
+        read = gathered(data, **{**PLAIN, "averaging": averaging})
+        net = net_of(read)
+        before = net.model.get_weights()
+        net.step(read.batch(np.arange(40), np.random.default_rng(0), None))
+        net.use_average()
+        trained = [variable.numpy() for variable in net.own]
+        assert not np.array_equal(before[0], trained[0])
+        for old, new, counts in zip(before, trained, net.model.get_weights(), strict=True):
+            expected = first_decay * old + (1 - first_decay) * new
+            np.testing.assert_allclose(counts, expected, rtol=1e-6, atol=1e-7)
+
+
+def test_the_loss_of_all_steps_is_that_of_each_with_the_last_before_all(data) -> None:
+    weight = training._step_weight(8, "all")
+    assert weight.sum() == pytest.approx(1) and not weight[:2].any()
+    assert (np.diff(weight[2:]) > 0).all() and weight[-1] == pytest.approx(3 * weight[-2], rel=0.2)
+    assert training._step_weight(8, "last").tolist() == [0] * 7 + [1]
+    read = gathered(data, **PLAIN)
+    mine = np.flatnonzero(data[1]["label_id"][:TRAIN] >= 0)
+    net = net_of(read)
+    found = training.predict(net.model, read.batch(mine, np.random.default_rng(0), None)[0])
+    right = found[np.arange(len(mine)), data[1]["label_id"].to_numpy()[mine]]
+    loss = net.step(read.batch(mine, np.random.default_rng(0), None))
+    assert loss == pytest.approx(-np.log(right).mean(), rel=1e-5)
+
+
+def test_weights_are_rounded_as_int8_rounds_them_while_a_gradient_is_taken(data) -> None:
+    batch = gathered(data, **PLAIN).batch(np.arange(40), np.random.default_rng(0), None)
+    nets = {}
+    for name, rounds in (("exact", False), ("by hand", False), ("in training", True)):
+        nets[name] = net_of(gathered(data, **{**PLAIN, "int8_weights": rounds}))
+    before = [variable.numpy() for variable in nets["exact"].own]
+    on_grid = [training._rounded(variable).numpy() for variable in nets["exact"].own]
+    for old, new in zip(before, on_grid, strict=True):
+        if old.ndim == 1:
+            np.testing.assert_array_equal(old, new)  # biases have 32 bits
+        else:
+            steps = new / (abs(old).max() / 127)
+            np.testing.assert_allclose(steps, np.round(steps), atol=1e-3)
+            assert abs(new - old).max() <= abs(old).max() / 254 * 1.001
+            assert not np.array_equal(old, new)
+    for variable, value in zip(nets["by hand"].own, on_grid, strict=True):
+        variable.assign(value)
+    loss = {name: net.step(batch) for name, net in nets.items()}
+    assert loss["in training"] == loss["by hand"] != loss["exact"]
+    kept = [variable.numpy() for variable in nets["in training"].own]
+    rounded = [variable.numpy() for variable in nets["by hand"].own]
+    for old, grid, one, other in zip(before, on_grid, kept, rounded, strict=True):
+        np.testing.assert_allclose(one - old, other - grid, atol=1e-6)  # the exact weight moves
+
+
+def test_a_teacher_is_wanted_where_there_is_distillation_and_only_there(data, tmp_path) -> None:
+    teacher = np.full((ROWS, 4), 0.25, np.float32)
+    for wrong in ({"distillation": 0.5}, {"teacher": teacher}):
+        with pytest.raises(DataError, match="a teacher where distillation is over 0"):
+            fit(data, tmp_path, epochs=1, **wrong)
+
+
+def test_a_teacher_by_itself_is_all_that_teaches(data, tmp_path) -> None:
+    features, rows = data
+    changes = {**PLAIN, "distillation": 1.0, "epochs": 4, "learning_rate": 2e-2, "units": (16, 8)}
+    wrong = (3 - rows["label_id"]).where((rows["label_id"] >= 0) & (rows["split"] == "train"))
+    lied = rows.assign(label_id=wrong.fillna(rows["label_id"]).astype(int))
+    teacher = calibration.apply_temperature(
+        np.eye(4)[np.maximum(rows["label_id"], 0)] * 0.96 + 0.01, 1.5
+    )
+    taught, _ = fit((features, lied), tmp_path, teacher=teacher, **changes)
+    assert taught.history["validation_uar"].max() > 0.6
 
 
 def test_normalisation_survives_its_file(tmp_path) -> None:
@@ -97,6 +304,13 @@ def test_normalisation_survives_its_file(tmp_path) -> None:
         Normalisation.load(tmp_path / "bad.json")
 
 
+def test_class_weights_follow_how_often_a_row_is_seen() -> None:
+    ids, share = np.array([0, 0, 0, 1, 1]), np.array([1.0, 1.0, 1.0, 0.5, 0.25])
+    weights = training.class_weights(ids, n_classes=3, kind="balanced", share=share)
+    assert weights[1] / weights[0] == pytest.approx(4) and weights[2] == 0
+    assert (weights[ids] * share).sum() / share.sum() == pytest.approx(1)
+
+
 def test_class_weights() -> None:
     ids = np.repeat([0, 1], [90, 10])
     balanced = training.class_weights(ids, n_classes=2, kind="balanced")
@@ -108,16 +322,26 @@ def test_class_weights() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [{"epochs": 0}, {"schedule": "linear"}, {"class_weights": "yes"}, {"patience": -1}]
+    "bad",
+    [
+        *({"epochs": 0}, {"schedule": "linear"}, {"class_weights": "yes"}, {"patience": -1}),
+        *({"averaging": 1.0}, {"versions": "two"}, {"steps": "first"}, {"auxiliary": -0.5}),
+        *({"between_dropout": 1.0}, {"distillation": 1.5}, {"nonspeech": -1.0}, {"keep": "all"}),
+    ],
 )
 def test_a_bad_setting_is_refused(bad) -> None:
     with pytest.raises(DataError, match=next(iter(bad))):
         TrainingConfig(**bad)
 
 
-def test_rows_must_fit(data, tmp_path) -> None:
+def test_rows_must_fit(data, frames, tmp_path) -> None:
     features, rows = data
-    with pytest.raises(DataError, match="expected 240 rows of features, found 239"):
+    with pytest.raises(DataError, match="expected 160 rows of features, found 159"):
         fit((features[1:], rows), tmp_path)
+    with pytest.raises(DataError, match="expected 160 rows of frames, found 159"):
+        fit(data, tmp_path, frames=replace(frames, windows=frames.windows[1:]))
     with pytest.raises(DataError, match="validation"):
         fit((features, rows.assign(split="train")), tmp_path)
+    for column in ("key", "speaker", "emotion"):
+        with pytest.raises(DataError, match=f"expected a column '{column}'"):
+            fit((features, rows.drop(columns=column)), tmp_path)

@@ -1,0 +1,208 @@
+"""What each choice is worth: the default settings, changed in one place at a time.
+
+All are trained on three folds and scored on the speakers of the other two, the development folds
+(`folds.DEVELOPMENT`), so that the rest of the test stays unheard while choices are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from ser_tinyml import degrade, evaluation, files, trials
+from ser_tinyml.files import DataError
+from ser_tinyml.frame_augment import NONE, margin
+from ser_tinyml.trials import POOL, Material, Settings
+
+BASE = "default"
+NOISE = "pink 10 dB"  # the condition of the column `uar_noise`
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """One change.
+
+    Attributes
+    ----------
+    group
+        What it is about.
+    name
+        What is changed, in a few words.
+    changes
+        Fields of `trials.Settings` by name, with a dot into its parts: ``features.n_mfcc``.
+    """
+
+    group: str
+    name: str
+    changes: Mapping[str, Any]
+
+    def apply(self, base: Settings) -> Settings:
+        """The settings with the change made."""
+        settings = base
+        for path, value in self.changes.items():
+            part, dot, field = path.partition(".")
+            if dot:
+                value = replace(getattr(settings, part), **{field: value})
+            settings = replace(settings, **{part: value})
+        return settings
+
+
+def _alone(**kept: Any) -> dict[str, Any]:
+    return {"frame_augmentation": replace(NONE, **kept)}
+
+
+def table(base: Settings) -> list[Ablation]:
+    """Every ablation, the default first."""
+    frames, training = base.frame_augmentation, base.training
+    if frames is None:
+        raise DataError("ablations: expected a default with frame augmentation, found none")
+    seconds = base.features.sample_rate / base.features.hop_length
+    stack = base.features.stack
+
+    def context(length_s: float) -> int:
+        return round(length_s * seconds / stack) * stack
+
+    plain = {"features.delta_frames": 0}
+    return [
+        Ablation(BASE, BASE, {}),
+        Ablation("features", "13 MFCC", {"features.n_mfcc": 13, **plain}),
+        Ablation("features", "13 MFCC and changes", {"features.n_mfcc": 13}),
+        Ablation("features", f"{base.features.n_mfcc} MFCC", plain),
+        Ablation("features", "40 MFCC", {"features.n_mfcc": 40, **plain}),
+        Ablation("features", "40 log mel bands", {"features.n_mfcc": 0, **plain}),
+        Ablation("features", "PCEN, then MFCC and changes", {"features.level": "pcen"}),
+        Ablation(
+            "features",
+            "window 32 ms",
+            {"features.window_length": 512, "features.n_fft": 512},
+        ),
+        Ablation(
+            "features",
+            "hop 16 ms, 4 frames a step",
+            {
+                "features.hop_length": 256,
+                "features.n_frames": 2 * base.features.n_frames,
+                "features.delta_frames": 2 * base.features.delta_frames,
+                "features.n_mfcc": 13,
+                "features.stack": 2 * stack,
+            },
+        ),
+        Ablation("alignment", "from the first sample", {"features.onset_db": None}),
+        Ablation(
+            "alignment",
+            "random window",
+            {"frame_augmentation.shift_frames": margin(base.features)},
+        ),
+        Ablation("level", "absolute dB", {"features.level": "absolute"}),
+        Ablation("level", "below the clip's maximum", {"features.level": "clip_max"}),
+        Ablation("augmentation", "none", {"frame_augmentation": None}),
+        Ablation("augmentation", "only pace", _alone(stretch=frames.stretch)),
+        Ablation("augmentation", "only shift", _alone(shift_frames=frames.shift_frames)),
+        Ablation(
+            "augmentation",
+            "only pitch and formants",
+            _alone(warp_octaves=frames.warp_octaves),
+        ),
+        Ablation("augmentation", "only microphone", _alone(equaliser_db=frames.equaliser_db)),
+        Ablation(
+            "augmentation",
+            "only noise",
+            _alone(noise_probability=frames.noise_probability, noise_snr_db=frames.noise_snr_db),
+        ),
+        Ablation(
+            "augmentation",
+            "only waveforms: noise, stretch, pitch",
+            {"frame_augmentation": None, "copies": 2},
+        ),
+        Ablation("augmentation", "frames and waveforms", {"copies": 2}),
+        Ablation("training", "classes not weighted", {"training.class_weights": "none"}),
+        Ablation("training", "classes weighted half-way", {"training.class_weights": "sqrt"}),
+        Ablation("training", "no label smoothing", {"training.label_smoothing": 0.0}),
+        Ablation("training", "no input noise", {"training.input_noise": 0.0}),
+        Ablation("training", "only the last answer", {"training.steps": "last"}),
+        Ablation("training", "no auxiliary emotions", {"training.auxiliary": 0.0}),
+        Ablation("training", "no average of weights", {"training.averaging": 0.0}),
+        Ablation("training", "no dropout between layers", {"training.between_dropout": 0.0}),
+        Ablation("training", "all TESS clips", {"training.speaker_clips": 0}),
+        Ablation("corpora", "without CREMA-D", {"corpora": ("RAVDESS", "TESS", "SAVEE")}),
+        Ablation("corpora", "without TESS", {"corpora": ("RAVDESS", "SAVEE", "CREMA-D")}),
+        Ablation("context", "2 s", {"features.n_frames": context(2)}),
+        Ablation("context", "4 s", {"features.n_frames": context(4)}),
+        Ablation("int8", "trained for int8", {"training.int8_weights": True}),
+        Ablation(
+            "distillation",
+            "from a net twice as wide",
+            {
+                "training.distillation": 0.5,
+                "teachers": 1,
+                "teacher_units": tuple(2 * width for width in training.units),
+            },
+        ),
+    ]
+
+
+def run(
+    material: Material,
+    base: Settings,
+    *,
+    names: Sequence[str] | None = None,
+    seeds: Sequence[int] = (0,),
+    jobs: int | None = None,
+) -> pd.DataFrame:
+    """Run ablations, and score them on the development speakers.
+
+    Parameters
+    ----------
+    names
+        Which; None: all.
+
+    Returns
+    -------
+    results
+        A line an ablation, the mean over seeds: group, name, uar (without TESS, int8),
+        float_uar, uar_<corpus>, uar_noise (at NOISE; NaN where the features are not for a board),
+        bytes (of the int8 file), macs_per_s, parameters.
+
+    Raises
+    ------
+    DataError
+        If a name is unknown.
+    """
+    known = {ablation.name: ablation for ablation in table(base)}
+    unknown = [name for name in names or () if name not in known]
+    if unknown:
+        raise DataError(f"ablation: expected one of {list(known)}, found {unknown[0]!r}")
+    chosen = [known[name] for name in names] if names else list(known.values())
+    settings = [
+        replace(
+            one,
+            protocol="development",
+            seed=seed,
+            training=replace(one.training, seed=seed),
+        )
+        for one in (ablation.apply(base) for ablation in chosen)
+        for seed in seeds
+    ]
+    folders = trials.run(material, settings, jobs=jobs)
+    board = [
+        folder
+        for folder, one in zip(folders, settings, strict=True)
+        if one.features.causal and POOL in trials.parts(trials.answers(folder))
+    ]
+    noisy = {NOISE: degrade.CONDITIONS[NOISE]}
+    evaluation.robustness(material, board, conditions=noisy, jobs=jobs)
+    lines = []
+    for number, ablation in enumerate(chosen):
+        own = folders[number * len(seeds) : (number + 1) * len(seeds)]
+        uar = evaluation.scores(own).groupby(["kind", "part"])["uar"].mean()
+        line = {"uar": uar["int8", POOL], "float_uar": uar["float", POOL]}
+        line |= {f"uar_{part}": value for part, value in uar["int8"].items() if part != POOL}
+        if own[0] in board:
+            found = evaluation.robustness(material, own, conditions=noisy, progress=False)
+            line["uar_noise"] = found.loc[found["part"] == POOL, "uar"].mean()
+        size = files.read_json(own[0] / "trial.json")["size"]
+        lines.append({"group": ablation.group, "name": ablation.name, **line, **size})
+    return pd.DataFrame(lines)

@@ -1,0 +1,412 @@
+"""A trial: settings, trained once and scored on clips that the training never saw.
+
+Trials are what folds, seeds and ablations are made of. Each is a folder with a whole model in it
+(`release.Release` reads it) and the answers it gave; a trial that is on disk is not repeated.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+
+from ser_tinyml import calibration, extract, files, labels, metrics, rows, splits
+from ser_tinyml.augment import AugmentConfig
+from ser_tinyml.features import FeatureConfig, preset
+from ser_tinyml.files import DataError
+from ser_tinyml.frame_augment import FrameAugmentConfig
+from ser_tinyml.pipeline import code_hash
+from ser_tinyml.release import DECISION
+from ser_tinyml.runs import plain_numbers
+from ser_tinyml.training_config import TrainingConfig
+
+if TYPE_CHECKING:
+    from ser_tinyml import training
+
+TARGET_ACCURACY = 0.85  # of the answers that are given, see `calibration.choose_threshold`
+CALIBRATION_CLIPS = 256  # that set the int8 scales
+_TEACHER_TEMPERATURE = 1.5  # what a teacher holds for likely, too, is what it has to teach
+POOL = "without TESS"
+_RECIPE = (  # modules whose code a trial's answers depend on
+    *("audio", "augment", "calibration", "convert", "extract", "features", "frame_augment"),
+    *("labels", "models", "normalisation", "rows", "runtimes", "splits", "training"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All that decides a trial but the recordings.
+
+    Attributes
+    ----------
+    features, training
+        What the net sees, and how it is fitted.
+    frame_augmentation
+        How training bands are changed in every epoch; None: not at all.
+    waveform_augmentation
+        How the changed copies of training clips are made.
+    copies
+        Changed copies of each training clip, beside the clip itself.
+    corpora
+        That are used.
+    class_set, protocol, test_fold, seed
+        As in `rows.plan_rows`; the seed is the training's too.
+    other_emotions
+        Clips of emotions outside the class set train the auxiliary answer.
+    test_fraction, validation_fraction
+        Of the random protocols.
+    teachers, teacher_units
+        For distillation: so many nets of these LSTM layers are trained first, on the same rows;
+        the teacher is their mean logit.
+    """
+
+    features: FeatureConfig = field(default_factory=lambda: preset("default"))
+    training: TrainingConfig = TrainingConfig()
+    frame_augmentation: FrameAugmentConfig | None = FrameAugmentConfig()
+    waveform_augmentation: AugmentConfig = AugmentConfig()
+    copies: int = 0
+    corpora: tuple[str, ...] = ("RAVDESS", "TESS", "SAVEE", "CREMA-D")
+    class_set: str = "four"
+    protocol: str = "speaker"
+    test_fold: int = 0
+    seed: int = 0
+    other_emotions: bool = True
+    test_fraction: float = 0.3
+    validation_fraction: float = 0.1
+    teachers: int = 0
+    teacher_units: tuple[int, ...] = (256, 128)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every field, as JSON can hold it."""
+        return plain_numbers(asdict(self))
+
+
+@dataclass(frozen=True)
+class Material:
+    """Recordings that trials are made of, and where what is computed from them is kept.
+
+    Attributes
+    ----------
+    clips
+        The table of stage 01.
+    recordings
+        Folder that its paths are relative to.
+    folder
+        For features and trials.
+    """
+
+    clips: pd.DataFrame
+    recordings: Path
+    folder: Path
+
+    def arrays(self, settings: Settings) -> tuple[pd.DataFrame, Path]:
+        """Features and bands of every clip and its copies, computed once.
+
+        Returns
+        -------
+        table
+            Columns key, variant: what each row of the arrays is.
+        folder
+            With features.npy and windows.npy.
+        """
+        variants = [extract.CLEAN, *(f"random_{n}" for n in range(1, settings.copies + 1))]
+        table = pd.DataFrame(
+            {
+                "key": self.clips["key"].repeat(len(variants)),
+                "variant": variants * len(self.clips),
+            }
+        ).reset_index(drop=True)
+        copies = asdict(settings.waveform_augmentation) if settings.copies else None
+        name = files.sha256_json([settings.features.hash, settings.copies, copies])[:16]
+        folder = self.folder / "features" / name
+        identity = files.sha256_json([_code(), list(self.clips["sha256"])])
+        if not (folder / "done.json").is_file() or (
+            files.read_json(folder / "done.json") != identity
+        ):
+            extract.compute_features(
+                table,
+                self.clips,
+                recordings=self.recordings,
+                folder=folder,
+                config=settings.features,
+                augmentation=settings.waveform_augmentation,
+                windows=True,
+                seed=0,
+            )
+            files.write_json(folder / "done.json", identity)
+        return table, folder
+
+
+def run(material: Material, settings: Sequence[Settings], *, jobs: int | None = None) -> list[Path]:
+    """Run trials, several at a time, each on one core.
+
+    Parameters
+    ----------
+    jobs
+        Processes; None: one a core.
+
+    Returns
+    -------
+    folders
+        Of the trials, in the order given.
+    """
+    for features in {one.features.hash: one for one in settings}.values():
+        material.arrays(features)
+    folders = [trial_folder(material, one) for one in settings]
+    missing = [one for one, path in zip(settings, folders, strict=True) if not _done(path)]
+    if missing:
+        print(f"{len(settings)} trials, {len(missing)} to run", flush=True)
+    tasks = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(
+        delayed(run_trial)(material, one) for one in missing
+    )
+    for number, path in enumerate(tasks, start=1):
+        found = files.read_json(path / "trial.json")
+        print(
+            f"{number}/{len(missing)}  {found['about']}  {found['seconds']:.0f} s  UAR, int8: "
+            + "  ".join(f"{name} {score:.3f}" for name, score in found["uar"].items()),
+            flush=True,
+        )
+    return folders
+
+
+def trial_folder(material: Material, settings: Settings) -> Path:
+    """Where a trial is kept: its name says what it was made from."""
+    identity = [settings.to_dict(), _code(), list(material.clips["sha256"])]
+    return material.folder / "trials" / files.sha256_json(identity)[:20]
+
+
+def run_trial(material: Material, settings: Settings) -> Path:
+    """Train, calibrate, convert and let TFLite Micro answer.
+
+    The folder gets the model (int8.tflite and what belongs to it), answers.npz (see `answers`),
+    history.csv and, last, trial.json.
+    """
+    from ser_tinyml import convert, models, training
+    from ser_tinyml.keras import one_thread
+    from ser_tinyml.runtimes import TfliteMicroRuntime
+
+    one_thread()  # trials run side by side
+    start = time.perf_counter()
+    folder = trial_folder(material, settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    plan, features, frames = _rows(material, settings)
+    classes = labels.class_names(settings.class_set)
+    with (folder / "log.txt").open("a") as log:
+        fit = partial(
+            training.fit,
+            features,
+            plan,
+            classes=classes,
+            frames=frames,
+            say=lambda line: print(line, file=log, flush=True),
+        )
+        teacher = _teacher(fit, features, settings, folder) if settings.teachers else None
+        fitted = fit(config=settings.training, folder=folder, teacher=teacher)
+    parts = {name: plan[plan["split"] == name] for name in (splits.VALIDATION, splits.TEST)}
+    inputs = {
+        name: fitted.normalisation.apply(features[part["row"].to_numpy()])
+        for name, part in parts.items()
+        if len(part)
+    }
+    truth = {name: part["label_id"].to_numpy() for name, part in parts.items()}
+    temperature = best_temperature(
+        training.predict(fitted.model, inputs[splits.VALIDATION]), truth[splits.VALIDATION]
+    )
+    models.sharpen(fitted.model, temperature)
+    chosen = convert.choose_calibration(plan, count=CALIBRATION_CLIPS, seed=settings.seed)
+    tflite = convert.to_tflite(
+        fitted.model, variant="int8", calibration=fitted.normalisation.apply(features[chosen])
+    )
+    runtime = TfliteMicroRuntime(tflite)
+    answer = {
+        f"{kind}_{name}": predict(part)
+        for name, part in inputs.items()
+        for kind, predict in (
+            ("float", lambda part: training.predict(fitted.model, part)),
+            ("int8", runtime.predict),
+        )
+    }
+    models.save_model(folder, fitted.model)
+    files.write_bytes(folder / "int8.tflite", tflite)
+    settings.features.save(folder / "features.json")
+    fitted.normalisation.save(folder / "normalisation.json")
+    files.write_json(folder / "labels.json", classes)
+    files.write_table(folder / "history.csv", fitted.history)
+    files.write_table(folder / "rows.csv", pd.concat(parts.values()))
+    np.savez(folder / "answers.partial.npz", **answer)
+    (folder / "answers.partial.npz").replace(folder / "answers.npz")
+    size = models.parameters_and_macs(fitted.model)
+    steps_per_s = settings.features.sample_rate / (
+        settings.features.hop_length * settings.features.stack
+    )
+    facts = {
+        "seconds": time.perf_counter() - start,
+        "size": {
+            "bytes": len(tflite),
+            "parameters": size["parameters"],
+            "macs_per_s": size["macs_per_frame"] * steps_per_s,
+        },
+    }
+    _write_trial(folder, settings, temperature=temperature, facts=facts)
+    return folder
+
+
+def _teacher(
+    fit: Callable[..., training.Fitted], features: np.ndarray, settings: Settings, folder: Path
+) -> np.ndarray:
+    """Softened answers of wider nets to all rows [shape=(rows, n_classes)]."""
+    from ser_tinyml import training
+
+    logits = 0.0
+    for number in range(settings.teachers):
+        config = replace(
+            settings.training,
+            distillation=0.0,
+            units=settings.teacher_units,
+            seed=settings.seed + 100 * (number + 1),
+        )
+        taught = fit(config=config, folder=folder / f"teacher_{number}")
+        found = training.predict(taught.model, taught.normalisation.apply(features))
+        logits = logits + np.log(np.maximum(found, 1e-7)) / settings.teachers
+    return calibration.apply_temperature(np.exp(logits), _TEACHER_TEMPERATURE)
+
+
+def answers(folder: Path, *, kind: str = "int8", part: str | None = None) -> pd.DataFrame:
+    """What a trial answered.
+
+    Parameters
+    ----------
+    kind
+        "int8" (on TFLite Micro) or "float" (Keras).
+    part
+        "validation" or "test"; default: the test, or validation where there is no test.
+
+    Returns
+    -------
+    rows
+        key, corpus, speaker, emotion, label, label_id, and a column p_<class> a class.
+    """
+    rows = files.read_table(folder / "rows.csv")
+    rows = splits.held_out(rows) if part is None else rows[rows["split"] == part]
+    with np.load(folder / "answers.npz") as stored:
+        found = stored[f"{kind}_{rows['split'].iloc[0]}"]
+    classes = files.read_json(folder / "labels.json")
+    columns = ["key", "corpus", "speaker", "emotion", "label", "label_id"]
+    probabilities = pd.DataFrame(found, columns=[f"p_{name}" for name in classes])
+    return rows[columns].reset_index(drop=True).join(probabilities)
+
+
+def probabilities(table: pd.DataFrame) -> np.ndarray:
+    """The columns p_<class> of `answers` [shape=(n, n_classes)]."""
+    return table.filter(regex="^p_").to_numpy()
+
+
+def parts(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Answers of each corpus, and before them all without TESS, where that is not all of one."""
+    corpora = {str(name): part for name, part in table.groupby("corpus")}
+    pool = table[table["corpus"] != "TESS"]
+    return ({POOL: pool} if len(set(pool["corpus"])) > 1 else {}) | corpora
+
+
+def score(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
+    """`metrics.score` of some answers."""
+    return metrics.score(table["label_id"], probabilities(table).argmax(axis=1), classes=classes)
+
+
+def _write_trial(
+    folder: Path, settings: Settings, *, temperature: float, facts: dict[str, Any]
+) -> None:
+    """The threshold, from validation, and the scores in short."""
+    classes = files.read_json(folder / "labels.json")
+    validation = answers(folder, part=splits.VALIDATION)
+    decision = decide(probabilities(validation), validation["label_id"].to_numpy())
+    files.write_json(folder / DECISION, {**decision, "temperature": temperature})
+    held_out = answers(folder)
+    about = f"fold {settings.test_fold}" if settings.protocol == "speaker" else settings.protocol
+    files.write_json(
+        folder / "trial.json",
+        plain_numbers(
+            {
+                "about": f"{about}, seed {settings.seed}",
+                "settings": settings.to_dict(),
+                **facts,
+                "uar": {k: score(v, classes)["uar"] for k, v in parts(held_out).items()},
+            }
+        ),
+    )
+
+
+def best_temperature(probabilities: np.ndarray, label_ids: np.ndarray) -> float:
+    """`calibration.fit_temperature`; 1 where none is best, since all is right or all by chance."""
+    try:
+        return calibration.fit_temperature(np.log(np.maximum(probabilities, 1e-7)), label_ids)
+    except DataError:
+        return 1.0
+
+
+def decide(probabilities: np.ndarray, label_ids: np.ndarray) -> dict[str, Any]:
+    """When to answer and when to say "unsure": decision.json, but for the temperature.
+
+    The threshold is the lowest at which validation answers are right TARGET_ACCURACY of the time;
+    where none is, the one at which a fifth is answered, and `reached` says so.
+    """
+    try:
+        chosen = calibration.choose_threshold(
+            probabilities, label_ids, target_accuracy=TARGET_ACCURACY, confidence=None
+        )
+    except DataError:
+        top = np.sort(probabilities.max(axis=1))
+        threshold = float(top[int(0.8 * len(top))])
+        return {"threshold": threshold, "target_accuracy": TARGET_ACCURACY, "reached": False}
+    return {"threshold": chosen.threshold, "target_accuracy": TARGET_ACCURACY, "reached": True}
+
+
+def _rows(
+    material: Material, settings: Settings
+) -> tuple[pd.DataFrame, np.ndarray, training.Frames | None]:
+    """The rows of a trial, with the features and bands of each."""
+    from ser_tinyml import training
+
+    plan = rows.plan_rows(
+        material.clips[material.clips["corpus"].isin(settings.corpora)],
+        class_set=settings.class_set,
+        protocol=settings.protocol,
+        augmentation="random",
+        augmented_rows=settings.copies,
+        sad_angry_fraction=1.0,
+        other_emotions=settings.other_emotions,
+        test_fold=settings.test_fold,
+        test_fraction=settings.test_fraction,
+        validation_fraction=settings.validation_fraction,
+        seed=settings.seed,
+    )
+    table, folder = material.arrays(settings)
+    index = pd.MultiIndex.from_frame(table).get_indexer(
+        pd.MultiIndex.from_frame(plan[["key", "variant"]])
+    )
+    features = np.load(folder / "features.npy", mmap_mode="r")[index]
+    if settings.frame_augmentation is None:
+        return plan, features, None
+    windows = np.load(folder / "windows.npy", mmap_mode="r")[index]
+    return plan, features, training.Frames(windows, settings.features, settings.frame_augmentation)
+
+
+def _done(folder: Path) -> bool:
+    return (folder / "trial.json").is_file()
+
+
+@cache
+def _code() -> str:
+    """What the modules of a trial do; comments and layout do not count."""
+    folder = Path(__file__).parent
+    return files.sha256_json(
+        [code_hash((folder / f"{name}.py").read_text(encoding="utf-8")) for name in _RECIPE]
+    )
