@@ -51,7 +51,7 @@ class Ablation:
 
 
 def _alone(**kept: Any) -> dict[str, Any]:
-    return {"frame_augmentation": replace(NONE, **kept)}
+    return {"frame_augmentation": replace(NONE, **kept), "copies": 0}
 
 
 def table(base: Settings) -> list[Ablation]:
@@ -98,7 +98,7 @@ def table(base: Settings) -> list[Ablation]:
         ),
         Ablation("level", "absolute dB", {"features.level": "absolute"}),
         Ablation("level", "below the clip's maximum", {"features.level": "clip_max"}),
-        Ablation("augmentation", "none", {"frame_augmentation": None}),
+        Ablation("augmentation", "none", {"frame_augmentation": None, "copies": 0}),
         Ablation("augmentation", "only pace", _alone(stretch=frames.stretch)),
         Ablation("augmentation", "only shift", _alone(shift_frames=frames.shift_frames)),
         Ablation(
@@ -115,9 +115,9 @@ def table(base: Settings) -> list[Ablation]:
         Ablation(
             "augmentation",
             "only waveforms: noise, stretch, pitch",
-            {"frame_augmentation": None, "copies": 2},
+            {"frame_augmentation": None},
         ),
-        Ablation("augmentation", "frames and waveforms", {"copies": 2}),
+        Ablation("augmentation", "all frames, no waveforms", {"copies": 0}),
         Ablation("training", "classes not weighted", {"training.class_weights": "none"}),
         Ablation("training", "classes weighted half-way", {"training.class_weights": "sqrt"}),
         Ablation("training", "no label smoothing", {"training.label_smoothing": 0.0}),

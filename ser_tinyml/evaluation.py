@@ -128,6 +128,46 @@ def pooled(trial_folders: Sequence[Path], *, kind: str = "int8") -> pd.DataFrame
     return pd.concat(tables, ignore_index=True)
 
 
+def several_nets(trial_folders: Sequence[Path]) -> pd.DataFrame:
+    """What the nets of one fold would reach together: the mean of their logits, in float.
+
+    The board has room for one. How far the mean is above the single nets says how much of the
+    error is chance in the training rather than a limit of the features or the size.
+
+    Returns
+    -------
+    table
+        Index: part; columns: one_net (mean over folds and seeds), together (mean over folds),
+        between_seeds (deviation of one fold's nets from each other, mean over folds; NaN for one
+        seed).
+    """
+    by_fold: dict[int, list[pd.DataFrame]] = {}
+    for folder in trial_folders:
+        fold = files.read_json(folder / "trial.json")["settings"]["test_fold"]
+        by_fold.setdefault(fold, []).append(trials.answers(folder, kind="float"))
+    classes = files.read_json(trial_folders[0] / "labels.json")
+    lines = []
+    for fold, tables in by_fold.items():
+        logits = np.mean(
+            [np.log(np.maximum(trials.probabilities(table), 1e-7)) for table in tables], axis=0
+        )
+        columns = [f"p_{name}" for name in classes]
+        mean = tables[0].assign(**dict(zip(columns, np.exp(logits).T, strict=True)))
+        for part, table in trials.parts(mean).items():
+            single = [trials.score(trials.parts(one)[part], classes)["uar"] for one in tables]
+            lines.append(
+                {
+                    "fold": fold,
+                    "part": part,
+                    "one_net": np.mean(single),
+                    "together": trials.score(table, classes)["uar"],
+                    "between_seeds": np.std(single, ddof=1) if len(single) > 1 else np.nan,
+                }
+            )
+    found = pd.DataFrame(lines).groupby("part")[["one_net", "together", "between_seeds"]].mean()
+    return found.reindex([part for part in ORDER if part in found.index])
+
+
 def unsure(table: pd.DataFrame) -> pd.DataFrame:
     """What each trial's threshold, chosen on validation speakers, does on the test speakers.
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ser_tinyml import files, metrics, splits
+from ser_tinyml import degrade, files, metrics, splits
 from ser_tinyml.files import DataError
 from ser_tinyml.pipeline import EXPERIMENTS, ROOT
 from ser_tinyml.plots import results as plots
@@ -114,8 +114,13 @@ def _evaluated(run: Run) -> list[dict[str, Any]]:
             "int8_uar_std": line["uar_std"],
             "trials": len(found["seeds"].split()) * line["folds"],
         }
-        for part, line in found["summary"].items()
+        for part, line in _parts(found)
     ]
+
+
+def _parts(found: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The lines of a summary, the pool first: a file of JSON is sorted by name."""
+    return sorted(found["summary"].items(), key=lambda item: item[0] != POOL)
 
 
 def _scores(run: Run) -> dict[str, Any]:
@@ -182,10 +187,10 @@ def card_section(found: dict[str, Any]) -> str:
         f"| | folds | UAR | accuracy | macro-F1 | {' | '.join(f'recall {c}' for c in classes)} |",
         f"|---|---|---|---|---|{'---|' * len(classes)}",
     ]
-    for part, line in found["summary"].items():
+    for part, line in _parts(found):
         spread = "" if line["uar_std"] is None else f" ± {line['uar_std']:.3f}"
         recalls = (line[f"recall_{name}"] for name in classes)
-        cells = ["–" if value is None else f"{value:.3f}" for value in recalls]
+        cells = [_number(value, 3) for value in recalls]
         lines.append(
             f"| {part} | {line['folds']} | {line['uar']:.3f}{spread} | {line['accuracy']:.3f} "
             f"| {line['macro_f1']:.3f} | {' | '.join(cells)} |"
@@ -197,21 +202,35 @@ def card_section(found: dict[str, Any]) -> str:
             *lines,
             "",
             f"- Calibration: expected error {unsure['ece']:.3f}. With the threshold, "
-            f"{100 * unsure['coverage']:.0f} % are answered, and "
-            f"{100 * unsure['answered_accuracy']:.0f} % of the answers are right.",
+            f"{_percent(unsure['coverage'])} are answered, and "
+            f"{_percent(unsure['answered_accuracy'])} of the answers are right.",
             f"- Streaming, as on the board: UAR {live['uar']:.3f}, "
-            f"{100 * live['answered']:.0f} % answered, of these "
-            f"{100 * live['answered_accuracy']:.0f} % right; {live['delay_median_s']:.2f} s from "
-            "the end of speech to the decision (median).",
+            f"{_percent(live['answered'])} answered, of these "
+            f"{_percent(live['answered_accuracy'])} right; "
+            f"{_number(live['delay_median_s'], 2)} s from the end of speech to the decision "
+            "(median).",
             f"- False alarms: {alarms:.1f} an hour without speech.",
             *(
                 f"- {name}: {line['points lost']:+.1f} points of UAR lost."
-                for name, line in found["robustness"].items()
+                for name, line in sorted(found["robustness"].items(), key=_place)
                 if name != "clean"
             ),
             "",
         ]
     )
+
+
+def _place(item: tuple[str, Any]) -> int:
+    """Where a condition stands in `degrade.CONDITIONS`; recorded noise comes after them."""
+    return [*degrade.CONDITIONS, item[0]].index(item[0])
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.0f} %"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
 
 
 def markdown(results: Sequence[dict[str, Any]]) -> str:

@@ -70,9 +70,9 @@ class TrainingConfig:
         For weights, order of rows, augmentation and dropout.
     """
 
-    epochs: int = 30
+    epochs: int = 40
     batch_size: int = 128
-    learning_rate: float = 3e-3
+    learning_rate: float = 2.5e-3
     schedule: str = "cosine"
     patience: int = 0
     keep: str = "last"

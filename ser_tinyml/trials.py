@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache, partial
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
+from joblib.externals.loky import get_reusable_executor
 
 from ser_tinyml import calibration, extract, files, labels, metrics, rows, splits
 from ser_tinyml.augment import AugmentConfig
@@ -72,7 +74,7 @@ class Settings:
     training: TrainingConfig = TrainingConfig()
     frame_augmentation: FrameAugmentConfig | None = FrameAugmentConfig()
     waveform_augmentation: AugmentConfig = AugmentConfig()
-    copies: int = 0
+    copies: int = 2
     corpora: tuple[str, ...] = ("RAVDESS", "TESS", "SAVEE", "CREMA-D")
     class_set: str = "four"
     protocol: str = "speaker"
@@ -158,22 +160,28 @@ def run(material: Material, settings: Sequence[Settings], *, jobs: int | None = 
     folders
         Of the trials, in the order given.
     """
-    for features in {one.features.hash: one for one in settings}.values():
-        material.arrays(features)
+    sets = {(one.features.hash, one.copies, one.waveform_augmentation): one for one in settings}
+    for one in sets.values():
+        material.arrays(one)
     folders = [trial_folder(material, one) for one in settings]
     missing = [one for one, path in zip(settings, folders, strict=True) if not _done(path)]
-    if missing:
-        print(f"{len(settings)} trials, {len(missing)} to run", flush=True)
+    if not missing:
+        return folders
+    print(f"{len(settings)} trials, {len(missing)} to run", flush=True)
     tasks = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(
         delayed(run_trial)(material, one) for one in missing
     )
-    for number, path in enumerate(tasks, start=1):
-        found = files.read_json(path / "trial.json")
-        print(
-            f"{number}/{len(missing)}  {found['about']}  {found['seconds']:.0f} s  UAR, int8: "
-            + "  ".join(f"{name} {score:.3f}" for name, score in found["uar"].items()),
-            flush=True,
-        )
+    with warnings.catch_warnings():
+        # joblib takes TensorFlow for a memory leak, replaces the process, and says so
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
+        for number, path in enumerate(tasks, start=1):
+            found = files.read_json(path / "trial.json")
+            print(
+                f"{number}/{len(missing)}  {found['about']}  {found['seconds']:.0f} s  UAR, int8: "
+                + "  ".join(f"{name} {score:.3f}" for name, score in found["uar"].items()),
+                flush=True,
+            )
+    get_reusable_executor().shutdown()  # each of its processes would keep a gigabyte
     return folders
 
 

@@ -417,6 +417,10 @@ def score(uar: float, labels: tuple[str, ...] = LABELS) -> dict[str, Any]:
 
 
 def stage_metrics(**changes: Any) -> dict[str, dict[str, Any]]:
+    protocol = changes.get("protocol", "speaker")
+    parts = {"train": 3000, "validation": 500, "test": 500}
+    if protocol == "release":
+        del parts["test"]
     return {
         "01_index": {
             "synthetic": changes.get("synthetic", False),
@@ -425,12 +429,20 @@ def stage_metrics(**changes: Any) -> dict[str, dict[str, Any]]:
         "02_features": {
             "corpora": ["RAVDESS", "TESS"],
             "augmentation": "random",
-            "protocol": changes.get("protocol", "speaker"),
-            "rows_by_split": {"train": 3000, "validation": 500, "test": 500},
-            "speakers_by_split": {"train": 14, "validation": 4, "test": 4},
+            "protocol": protocol,
+            "rows_by_split": parts,
+            "speakers_by_split": dict.fromkeys(parts, 4),
         },
-        "03_train": {"parameters": 133_444, "scores": {"TESS": score(0.7), "all": score(0.512)}},
-        "04_convert": {"int8_tflm": score(0.509), "int8_uar_loss_points": 0.3},
+        "03_train": {
+            "parameters": 133_444,
+            "scores": {"TESS": score(0.7), "all": score(0.512)},
+            "scored": [*parts][-1],
+        },
+        "04_convert": {
+            "int8_tflm": score(0.509),
+            "int8_uar_loss_points": 0.3,
+            "decision": {"threshold": 0.634, "temperature": 1.306},
+        },
     }
 
 
@@ -445,6 +457,16 @@ def test_card_says_numbers_limits_and_licences(export: Export) -> None:
     assert "SAVEE" not in card
     assert "Synthetic" not in card
     assert "No speaker of the test was heard in training" in card
+    assert "Measured on the test rows." in card and "| test | 500 | 4 |" in card
+    assert "Temperature 1.31 (folded into the weights)" in card
+    assert '0.63 are "unsure"' in card
+
+
+def test_card_of_a_release_says_that_there_is_no_test(export: Export) -> None:
+    card = firmware.model_card(export, stage_metrics(protocol="release"), name="release")
+    assert "There is no test" in card and "Measured on the validation rows." in card
+    assert "| validation | 500 | 4 |" in card and "| test |" not in card
+    assert "flatter" not in card
 
 
 def test_card_of_synthetic_data_says_so_first(export: Export) -> None:

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from ser_tinyml import models
+from ser_tinyml import calibration, models
 from ser_tinyml.files import DataError
 from ser_tinyml.keras import keras, make_deterministic
 
@@ -63,6 +63,67 @@ def test_describe_builds_the_same_again(small: keras.Model) -> None:
 def test_impossible_numbers_are_named(change: dict, named: str) -> None:
     with pytest.raises(ValueError, match=named):
         models.build_lstm(**{**SMALL, **change})
+
+
+def clips_of(small: keras.Model, *, count: int = 5) -> np.ndarray:
+    shape = (count, *small.input_shape[1:])
+    return np.random.default_rng(0).normal(size=shape).astype(np.float32)
+
+
+def test_answers_at_every_step_are_those_of_the_clip_up_to_there(small: keras.Model) -> None:
+    clips = clips_of(small)
+    net = models.answers_at_every_step(small)
+    logits = net(clips).numpy()
+    assert logits.shape == (5, 7, 4)
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    answers = powers / powers.sum(axis=-1, keepdims=True)
+    np.testing.assert_allclose(answers[:, -1], small(clips).numpy(), atol=1e-6)
+    short = models.build_lstm(**{**SMALL, "n_frames": 3})
+    short.set_weights(small.get_weights())
+    np.testing.assert_allclose(answers[:, 2], short(clips[:, :3]).numpy(), atol=1e-6)
+
+
+def test_a_second_answer_adds_one_layer_and_leaves_the_first(small: keras.Model) -> None:
+    clips = clips_of(small)
+    plain = models.answers_at_every_step(small)
+    answer, emotion = (net := models.answers_at_every_step(small, auxiliary=6))(clips)
+    np.testing.assert_allclose(answer, plain(clips), atol=1e-6)
+    assert emotion.shape == (5, 7, 6)
+    assert net.count_params() == small.count_params() + (SMALL["dense_units"] + 1) * 6
+
+
+def test_a_net_for_training_has_copies_of_the_weights(small: keras.Model) -> None:
+    before = small.get_weights()
+    net = models.answers_at_every_step(small)
+    net.set_weights([weight + 1 for weight in net.get_weights()])
+    for old, new in zip(before, small.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_between_layers_the_same_units_are_dropped_at_all_steps(small: keras.Model) -> None:
+    make_deterministic(0)
+    net = models.answers_at_every_step(small, between_dropout=0.5)
+    hidden = keras.Model(net.input, [net.get_layer(f"dropout_{n}").output for n in (1, 2)])
+    clips = clips_of(small, count=40)
+    for width, found in zip(SMALL["units"], hidden(clips, training=True), strict=True):
+        dropped = found.numpy() == 0
+        assert dropped.shape == (40, 7, width)
+        assert (dropped == dropped[:, :1]).all()
+        assert dropped.mean() == pytest.approx(0.5, abs=0.15)
+        assert len(np.unique(dropped[:, 0], axis=0)) > 10  # not the same for all clips
+    np.testing.assert_allclose(net(clips), models.answers_at_every_step(small)(clips), atol=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.7])
+def test_sharpening_is_a_temperature(temperature: float) -> None:
+    net = models.build_lstm(**SMALL)
+    net.set_weights([3 * weight + 0.1 for weight in net.get_weights()])
+    clips = clips_of(net)
+    before = net(clips).numpy()
+    models.sharpen(net, temperature)
+    expected = calibration.apply_temperature(before, temperature)
+    np.testing.assert_allclose(net(clips).numpy(), expected, atol=1e-6)
+    assert abs(expected - before).max() > 0.01
 
 
 def test_describe_refuses_another_net() -> None:

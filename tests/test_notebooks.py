@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import ast
 import statistics
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ser_tinyml import files, pipeline, publish
-from ser_tinyml.runs import STAGES, Run
+from ser_tinyml import files, pipeline, publish, trials
+from ser_tinyml.features import preset
+from ser_tinyml.runs import RESEARCH, STAGES, Run
 
 ROOT = Path(__file__).parents[1]
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 LONGEST_CELL = 25
 LONGEST_MEDIAN = 6
+LARGEST_MODEL = 180_000  # bytes
 
 every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 
@@ -24,7 +28,36 @@ def lines(source: str) -> int:
 
 
 def test_every_stage_has_its_notebook():
-    assert [path.stem for path in PATHS] == list(STAGES)
+    assert [path.stem for path in PATHS] == [*STAGES, *RESEARCH]
+
+
+def defaults_of(stage: str) -> dict[str, Any]:
+    book = pipeline.read_notebook(ROOT / "notebooks" / f"{stage}.ipynb")
+    return pipeline.parameter_defaults(book, stage)
+
+
+def test_the_notebook_trains_as_the_trials_that_score_it_do():
+    """Literals cannot be derived; here they are held to what they repeat."""
+    settings = trials.Settings()
+    own = asdict(settings.training) | asdict(settings.frame_augmentation)
+    given = defaults_of("03_train")
+    del given["run_dir"]
+    assert given == {name: own[name] for name in given}
+    before = defaults_of("02_features")
+    assert settings.features == preset(before["feature_preset"])
+    assert settings.copies == before["augmented_rows"] and before["augmentation"] == "random"
+    for name in ("class_set", "protocol", "test_fold", "other_emotions"):
+        assert before[name] == getattr(settings, name)
+    assert tuple(before["corpora"].split()) == settings.corpora
+
+
+def test_all_notebooks_that_know_a_parameter_begin_with_the_same_value():
+    known: dict[str, dict[str, Any]] = {}
+    for stage in (*STAGES, *RESEARCH):
+        for name, value in defaults_of(stage).items():
+            known.setdefault(name, {})[stage] = value
+    differ = {name: values for name, values in known.items() if len(set(values.values())) > 1}
+    assert set(differ) <= {"seeds", "epochs"}  # of many ablations each is trained for less
 
 
 @every_notebook
@@ -101,11 +134,24 @@ class Headless:
     def do(self, **changed) -> list[str]:
         return pipeline.run(self.run.folder, parameters={**self.parameters, **changed})
 
+    def research(self) -> list[str]:
+        parameters = {
+            **self.parameters,
+            "epochs": 1,
+            "seeds": "0",
+            "test_folds": "0",
+            "conditions": "pink 10 dB",
+            "alarm_hours": 0.02,
+            "names": "default | 2 s",
+        }
+        return pipeline.run(self.run.folder, parameters=parameters, stages=RESEARCH)
+
 
 @pytest.fixture(scope="module")
 def headless(tmp_path_factory) -> Headless:
     made = Headless(tmp_path_factory.mktemp("headless"))
     assert made.do() == list(STAGES)
+    assert made.research() == list(RESEARCH)
     return made
 
 
@@ -118,11 +164,21 @@ class TestHeadless:
             assert run.input(stage, name).stat().st_size > 0
         for stage, name in publish.FOLDERS:
             assert list((run.folder / stage / name).iterdir())
-        for stage in STAGES:
+        for stage in (*STAGES, *RESEARCH):
             assert run.metrics(stage)
             assert list((run.folder / stage / "figures").glob("*.png"))
         assert run.metrics("01_index")["synthetic"] is True
-        assert (headless.run.folder / "04_convert" / "int8.tflite").stat().st_size <= 150_000
+        assert (headless.run.folder / "04_convert" / "int8.tflite").stat().st_size <= LARGEST_MODEL
+
+    def test_research_has_scored_what_it_was_asked_to(self, headless):
+        found = headless.run.metrics("07_evaluate")
+        assert list(found["robustness"]) == ["clean", "pink 10 dB"]
+        assert found["summary"][trials.POOL]["folds"] == 1
+        assert found["false_alarms"]["all"]["hours"] == pytest.approx(0.02, rel=0.01)
+        assert found["streaming"]["recordings"] == found["summary"][trials.POOL]["n"]
+        lines = headless.run.metrics("08_ablations")["ablations"]
+        assert [line["name"] for line in lines] == ["default", "2 s"]
+        assert headless.research() == []
 
     @every_notebook
     def test_every_picture_shows_and_nothing_warns(self, headless, path):

@@ -53,7 +53,7 @@ def test_the_threshold_is_marked_where_it_lies(answers) -> None:
     table = calibration.risk_coverage(*answers)
     chosen = calibration.choose_threshold(*answers, target_accuracy=0.75, confidence=None)
     figure = plots.risk_coverage(
-        {"new": table, "old": table}, chosen={"new": chosen}, target_accuracy=0.75
+        {"new": table, "old": table}, thresholds={"new": chosen.threshold}, target_accuracy=0.75
     )
     (axis,) = figure.axes
     curve, mark, other, target = axis.lines
@@ -64,10 +64,17 @@ def test_the_threshold_is_marked_where_it_lies(answers) -> None:
     figure.canvas.draw()
 
 
+def test_a_threshold_between_two_answers_is_marked_at_the_surer_one(answers) -> None:
+    table = calibration.risk_coverage(*answers)
+    between = table["threshold"].iloc[99:101].mean()
+    (axis,) = plots.risk_coverage({"new": table}, thresholds={"new": between}).axes
+    _, mark = axis.lines
+    assert mark.get_xdata() == [table["coverage"].iloc[99]]
+
+
 def test_a_threshold_that_nothing_reaches_has_no_mark(answers) -> None:
     table = calibration.risk_coverage(*answers)
-    never = calibration.Threshold(threshold=1.0, coverage=0.1, accuracy=0.9, n_answered=50)
-    (axis,) = plots.risk_coverage({"new": table}, chosen={"new": never}).axes
+    (axis,) = plots.risk_coverage({"new": table}, thresholds={"new": 1.1}).axes
     assert len(axis.lines) == 1
 
 

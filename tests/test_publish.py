@@ -9,7 +9,7 @@ import toy_notebooks
 
 from ser_tinyml import files, pipeline, publish
 from ser_tinyml.files import DataError
-from ser_tinyml.runs import STAGES
+from ser_tinyml.runs import RESEARCH, STAGES, plain_numbers
 
 SHOW = """\
 from IPython.display import Audio, HTML, display
@@ -66,6 +66,7 @@ def test_everything_goes_to_its_place(root):
         "firmware/arduino_nano33/src/model/model.cpp",
         "images/figure.png",
         "models/MODEL_CARD.md",
+        "models/decision.json",
         "models/dynamic_range.tflite",
         "models/features.json",
         "models/float32.tflite",
@@ -81,6 +82,22 @@ def test_everything_goes_to_its_place(root):
     assert metrics["run"]["parameters"]["04_convert"] == {"mb": 2}
     assert metrics["run"]["images"] == ["figure.png"]
     assert set(metrics["run"]["seconds"]) == set(metrics["run"]["peak_rss_mb"]) == set(STAGES)
+
+
+def test_research_that_the_run_has_goes_into_the_card_and_beside_the_notebooks(root):
+    plain = put(root)
+    assert "Speakers never heard" not in (root / "models/MODEL_CARD.md").read_text()
+    notebooks = toy_notebooks.write_all(root / "notebooks", RESEARCH)
+    options = {"notebooks_dir": notebooks, "progress": False, "recordings": None}
+    pipeline.run(root / "runs/real", stages=RESEARCH, **options)
+    changed = put(root)
+    assert set(changed) - set(plain) == {f"notebooks/{stage}.ipynb" for stage in RESEARCH}
+    card = (root / "models/MODEL_CARD.md").read_text()
+    assert card.startswith("card\n## Speakers never heard") and "| TESS | 1 | 0.600" in card
+    metrics = files.read_json(root / "models/metrics.json")
+    assert metrics["07_evaluate"] == plain_numbers(toy_notebooks.EVALUATION)
+    assert metrics["08_ablations"] == {"seeds": "0"}
+    assert put(root) == []
 
 
 def test_publishing_twice_changes_nothing(root):

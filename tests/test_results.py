@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from toy_notebooks import EVALUATION, part
 
 from ser_tinyml import files, results
 from ser_tinyml.files import DataError
@@ -12,7 +13,7 @@ from ser_tinyml.files import DataError
 SCORE = {"n": 4, "accuracy": 0.51, "uar": 0.42, "majority_accuracy": 0.4}
 RUN = {
     "01_index": {"synthetic": False},
-    "02_features": {"protocol": "speaker", "feature_shape": [47, 26]},
+    "02_features": {"protocol": "clip_random", "feature_shape": [47, 26]},
     "03_train": {
         "parameters": 133_188,
         "scores": {"all": SCORE, "without TESS": SCORE, "TESS": {**SCORE, "n": 2, "uar": 0.3}},
@@ -39,23 +40,81 @@ def write_run(folder, **changes) -> None:
     files.write_array(folder / "04_convert" / "int8_test_answers.npy", answers)
 
 
-def test_tess_has_a_line_of_its_own_and_the_quoted_one_is_marked(tmp_path) -> None:
+def write_evaluation(folder, **changes) -> None:
+    files.write_json(folder / "01_index" / "metrics.json", {"synthetic": False})
+    files.write_json(folder / "07_evaluate" / "metrics.json", {**EVALUATION, **changes})
+
+
+def test_a_random_split_is_one_line_over_all_corpora_and_the_quoted_ones_are_marked(
+    tmp_path,
+) -> None:
     write_run(tmp_path / "real")
-    pool, tess = results.collect(tmp_path / "real")
-    assert pool["command"] == "make run DATA=…"
-    assert (pool["corpora"], tess["corpora"]) == (["RAVDESS"], ["TESS"])
-    assert (pool["int8_accuracy"], tess["int8_accuracy"]) == (0.75, 0)
-    quoted, first, second = results.markdown([results.QUOTED, pool, tess]).splitlines()[2:]
-    assert "72.88 %" in quoted and quoted.endswith("| quoted |") and "does not run" in quoted
-    assert "51.00 %" in first and "75.0 %, 75.0 %" in first and "measured" in first
-    assert "30.0 %" in second and "n = 2" in second
-
-
-def test_where_speakers_are_not_kept_apart_there_is_one_line(tmp_path) -> None:
-    leaky = {"protocol": "leaky_random", "feature_shape": [47, 13]}
-    write_run(tmp_path / "real", **{"02_features": leaky})
     (line,) = results.collect(tmp_path / "real")
+    assert line["command"] == "make run DATA=…"
     assert line["int8_accuracy"] == 0.5 and line["corpora"] == ["RAVDESS", "TESS"]
+    quoted, other, first = results.markdown([*results.QUOTED, line]).splitlines()[2:]
+    assert "72.88 %" in quoted and quoted.endswith("| quoted |") and "does not run" in quoted
+    assert "61.2 %" in other and "not given" in other and other.endswith("| quoted |")
+    assert "51.00 %" in first and "50.0 %, 50.0 %" in first and "measured" in first
+    assert "n = 4" in first and "47 x 26" in first
+
+
+def test_one_fold_is_no_result(tmp_path) -> None:
+    by_speaker = {"protocol": "speaker", "feature_shape": [47, 26]}
+    write_run(tmp_path / "real", **{"02_features": by_speaker})
+    with pytest.raises(DataError, match="found protocol speaker alone: one fold is no result"):
+        results.collect(tmp_path / "real")
+
+
+def test_an_evaluation_is_a_line_for_each_part(tmp_path) -> None:
+    write_evaluation(tmp_path / "real")
+    pool, tess = results.collect(tmp_path / "real")
+    assert (pool["corpora"], tess["corpora"]) == (["CREMA-D", "RAVDESS", "SAVEE"], ["TESS"])
+    assert (pool["int8_uar"], pool["uar"]) == (0.71, 0.72)
+    assert (pool["trials"], tess["trials"]) == (10, 2)
+    lines = results.evaluation_markdown([*results.QUOTED, pool, tess]).splitlines()[2:]
+    assert lines == [
+        "| CREMA-D, RAVDESS, SAVEE (5 folds) | 900 | **71.0 %** ± 2.0 | 72.0 % | 76.0 % | 66.0 % "
+        "| 40.0 %, 50.0 % |",
+        "| TESS (1 folds) | 80 | **60.0 %** ± 2.0 | 61.0 % | 65.0 % | 55.0 % | 40.0 %, 50.0 % |",
+    ]
+    assert results.markdown([pool, tess]).count("\n") == 1  # the head alone: no random split
+
+
+def test_the_model_card_says_what_the_evaluation_found() -> None:
+    card = results.card_section(EVALUATION).splitlines()
+    assert "| | folds | UAR | accuracy | macro-F1 | recall neutral | recall happy |" in card
+    assert "| TESS | 1 | 0.600 ± 0.020 | 0.650 | 0.550 | 0.600 | – |" in card
+    assert [line.split(" |")[0] for line in card if line.endswith("– |")] == [
+        "| without TESS",
+        "| TESS",
+    ]
+    assert card[-6:] == [
+        "- Calibration: expected error 0.031. With the threshold, 50 % are answered, "
+        "and 84 % of the answers are right.",
+        "- Streaming, as on the board: UAR 0.650, 40 % answered, of these 80 % right; "
+        "0.52 s from the end of speech to the decision (median).",
+        "- False alarms: 3.0 an hour without speech.",
+        "- white 0 dB: +12.3 points of UAR lost.",
+        "- pink 0 dB: +15.0 points of UAR lost.",
+        "- tap 0 dB: +20.0 points of UAR lost.",
+    ]
+
+
+def test_a_model_card_of_one_trial_that_answered_nothing() -> None:
+    nothing = {"ece": 0.3, "coverage": 0.0, "answered_accuracy": None}
+    silent = {**EVALUATION["streaming"], "answered_accuracy": None, "delay_median_s": None}
+    card = results.card_section(
+        {
+            **EVALUATION,
+            "summary": {"without TESS": part(0.5, folds=1, n=9, std=None)},
+            "unsure": {"all": nothing},
+            "streaming": silent,
+        }
+    )
+    assert "| without TESS | 1 | 0.500 | 0.550 |" in card
+    assert "0 % are answered, and – of the answers are right." in card
+    assert "of these – right; – s from the end" in card
 
 
 def test_an_experiment_is_named_in_its_command(tmp_path) -> None:
@@ -71,16 +130,20 @@ def test_synthetic_speech_is_no_result(tmp_path) -> None:
 
 
 def test_publishing_twice_changes_nothing(tmp_path) -> None:
-    write_run(tmp_path / "real")
+    runs = [tmp_path / "real", tmp_path / "clip_random"]
+    write_evaluation(runs[0])
+    write_run(runs[1])
     readme = tmp_path / "README.md"
-    readme.write_text("head\n<!-- results -->\nold\n<!-- /results -->\ntail\n", encoding="utf-8")
-    results.publish([tmp_path / "real"], root=tmp_path)
+    marks = (f"<!-- {name} -->\nstale\n<!-- /{name} -->\n" for name in ("evaluation", "results"))
+    readme.write_text("head\n" + "".join(marks) + "tail\n", encoding="utf-8")
+    results.publish(runs, root=tmp_path)
     written = ["README.md", "models/results.json", "images/results.png"]
     first = [(tmp_path / name).read_bytes() for name in written]
-    results.publish([tmp_path / "real"], root=tmp_path)
+    results.publish(runs, root=tmp_path)
     assert [(tmp_path / name).read_bytes() for name in written] == first
     text = readme.read_text(encoding="utf-8")
-    assert text.startswith("head\n") and text.endswith("tail\n") and "old" not in text
+    assert text.startswith("head\n") and text.endswith("tail\n") and "stale" not in text
+    assert text.index("**71.0 %**") < text.index("<!-- results -->") < text.index("72.88 %")
 
 
 def test_a_readme_without_marks_is_refused() -> None:
@@ -91,4 +154,6 @@ def test_a_readme_without_marks_is_refused() -> None:
 def test_the_readme_shows_the_committed_results() -> None:
     committed = files.read_json(results.ROOT / "models" / "results.json")
     readme = (results.ROOT / "README.md").read_text(encoding="utf-8")
-    assert results.into_readme(readme, results.markdown(committed)) == readme
+    shown = results.into_readme(readme, results.markdown(committed))
+    evaluation = results.evaluation_markdown(committed)
+    assert results.into_readme(shown, evaluation, name="evaluation") == readme

@@ -1,7 +1,8 @@
-"""Five small notebooks in place of the real ones, for the tests of what runs and publishes them."""
+"""Small notebooks in place of the real ones, for the tests of what runs and publishes them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import nbformat
@@ -14,6 +15,32 @@ from pathlib import Path
 
 from ser_tinyml import files
 from ser_tinyml.runs import Run"""
+
+
+def part(uar: float, *, folds: int, n: int, std: float | None = 0.02) -> dict[str, object]:
+    """A line of the summary of stage 07."""
+    return {
+        **{"folds": folds, "n": n, "uar": uar, "uar_std": std, "float_uar": uar + 0.01},
+        **{"accuracy": uar + 0.05, "macro_f1": uar - 0.05, "majority_accuracy": 0.4},
+        **{"majority_uar": 0.5, "recall_neutral": uar, "recall_happy": None},
+    }
+
+
+EVALUATION = {  # metrics of stage 07
+    "summary": {"TESS": part(0.6, folds=1, n=80), "without TESS": part(0.71, folds=5, n=900)},
+    "seeds": "0 1",
+    "unsure": {"all": {"ece": 0.031, "coverage": 0.5, "answered_accuracy": 0.84}},
+    "streaming": {
+        **{"uar": 0.65, "answered": 0.4, "answered_accuracy": 0.8, "delay_median_s": 0.52},
+    },
+    "false_alarms": {"hum": {"answered_per_hour": 9.0}, "all": {"answered_per_hour": 3.0}},
+    "robustness": {
+        "tap 0 dB": {"points lost": 20.0},
+        "pink 0 dB": {"points lost": 15.0},
+        "clean": {"points lost": 0.0},
+        "white 0 dB": {"points lost": 12.34},
+    },
+}
 
 PARAMETERS = {
     "01_index": """\
@@ -31,6 +58,8 @@ clean = True""",
     "04_convert": "mb = 1",
     "05_export": "",
     "06_listen_live": "",
+    "07_evaluate": "",
+    "08_ablations": "",
 }
 
 WORK = {
@@ -56,6 +85,7 @@ held = bytearray(mb * 1_000_000)
 time.sleep(0.6 if mb > 1 else 0)
 for variant in ("float32", "dynamic_range", "int8"):
     files.write_text(out / f"{variant}.tflite", variant)
+files.write_text(out / "decision.json", "{}")
 run.write_metrics("04_convert", {})""",
     "05_export": """\
 seen = {"python": sys.executable, "here": Path.cwd().name, **dict(os.environ)}
@@ -67,6 +97,10 @@ run.write_metrics("05_export", {})""",
     "06_listen_live": """
 files.write_text(out / "decisions.csv", "second")
 run.write_metrics("06_listen_live", {})""",
+    "07_evaluate": f"""\
+run.write_metrics("07_evaluate", {EVALUATION!r})""",
+    "08_ablations": """\
+run.write_metrics("08_ablations", {"seeds": "0"})""",
 }
 
 
@@ -90,8 +124,8 @@ def write(folder: Path, stage: str, *more: str, work: str | None = None) -> Path
     return path
 
 
-def write_all(folder: Path) -> Path:
+def write_all(folder: Path, stages: Iterable[str] = STAGES) -> Path:
     """Write all of them."""
-    for stage in STAGES:
+    for stage in stages:
         write(folder, stage)
     return folder
