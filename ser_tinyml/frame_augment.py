@@ -155,7 +155,7 @@ def nonspeech(rows: int, rng: np.random.Generator, config: FeatureConfig) -> np.
     power = np.empty((rows, frames, bands))
     for row in range(rows):
         floor = _spectrum(rng, centre) * 10 ** (rng.uniform(-6, 0))
-        # In two of three the floor itself sets in and sways; in the others there is only clatter.
+        # The floor sways; clatter comes on top, in two of three.
         sway = rng.normal(0, rng.uniform(0, 3), 2 + frames // 8)
         steady = np.interp(np.arange(frames), np.linspace(0, frames, len(sway)), sway)
         total = floor * 10 ** (steady[:, None] / 10)

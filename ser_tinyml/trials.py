@@ -20,7 +20,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from joblib.externals.loky import get_reusable_executor
 
-from ser_tinyml import calibration, extract, files, labels, metrics, rows, splits
+from ser_tinyml import calibration, extract, files, folds, labels, metrics, rows, splits
 from ser_tinyml.augment import AugmentConfig
 from ser_tinyml.features import FeatureConfig, preset
 from ser_tinyml.files import DataError
@@ -187,7 +187,9 @@ def run(material: Material, settings: Sequence[Settings], *, jobs: int | None = 
 
 def trial_folder(material: Material, settings: Settings) -> Path:
     """Where a trial is kept: its name says what it was made from."""
-    identity = [settings.to_dict(), _code(), list(material.clips["sha256"])]
+    clips = material.clips.assign(fold=folds.assign(material.clips))
+    columns = ["key", "sha256", "corpus", "speaker", "sex", "emotion", "fold"]
+    identity = [settings.to_dict(), _code(), clips[columns].astype(str).to_numpy().tolist()]
     return material.folder / "trials" / files.sha256_json(identity)[:20]
 
 

@@ -5,9 +5,9 @@
 namespace ser {
 namespace model {
 
-constexpr char kFeatureSettingsId[] = "f6634519a6ea4648";
+constexpr char kFeatureSettingsId[] = "f91f7ee356eb7d96";
 constexpr char kFeatureHash[] =
-    "51020a938d7ae5ead6fe09eb2037e1f15894e9c39e81f0e8ec9fece799fb988f";
+    "b9b54b59d6a39f566a111e52d4a756a1ea46c43392191b437cf051dbb1571b86";
 
 constexpr int kSampleRate = 16000;  // Hz
 constexpr int kWindowLength = 1024;  // samples
@@ -15,12 +15,12 @@ constexpr int kHopLength = 512;  // samples
 constexpr int kFftLength = 1024;  // samples; the window is filled with zeros to it
 constexpr int kBinCount = 513;  // of the power spectrum
 constexpr int kMelCount = 40;
-constexpr int kMfccCount = 13;  // a frame
-constexpr int kDeltaFrames = 0;  // over which changes are taken; 0: none are
+constexpr int kMfccCount = 20;  // a frame
+constexpr int kDeltaFrames = 2;  // over which changes are taken; 0: none are
 constexpr int kFrameCount = 94;  // frames a clip
 constexpr int kStack = 2;  // frames a step of the model
 constexpr int kStepCount = 47;  // steps a clip
-constexpr int kInputCount = 26;  // values a step
+constexpr int kInputCount = 80;  // values a step
 constexpr int kOnsetFrames = 2;  // loud frames in a row make a beginning
 constexpr int kPrerollFrames = 2;  // frames kept from before it
 

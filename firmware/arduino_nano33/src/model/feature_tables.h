@@ -11,8 +11,8 @@ extern const char kFeatureTablesId[];
 
 constexpr int kTableWindowLength = 1024;
 constexpr int kTableMelCount = 40;
-constexpr int kTableMfccCount = 13;
-constexpr int kTableInputCount = 26;
+constexpr int kTableMfccCount = 20;
+constexpr int kTableInputCount = 80;
 constexpr int kMelWeightCount = 927;
 constexpr int kTableFftLength = 1024;
 constexpr int kFftTwiddleCount = 1008;

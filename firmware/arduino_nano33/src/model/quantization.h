@@ -5,12 +5,12 @@
 namespace ser {
 namespace model {
 
-constexpr char kQuantizationId[] = "f6634519a6ea4648";
+constexpr char kQuantizationId[] = "f91f7ee356eb7d96";
 
 // real = (int8 - zero point) * scale. To int8: divide, round halves away from zero, add
 // the zero point, clip to -128 and 127, and only then cast.
-constexpr float kInputScale = 0.0656822622f;
-constexpr int kInputZeroPoint = -16;
+constexpr float kInputScale = 0.0967510119f;
+constexpr int kInputZeroPoint = -7;
 constexpr float kOutputScale = 0.00390625f;
 constexpr int kOutputZeroPoint = -128;
 
