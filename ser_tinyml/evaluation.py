@@ -293,7 +293,10 @@ def false_alarms(
 
 def noises(folder: str | Path) -> dict[str, np.ndarray]:
     """Recorded noise at degrade.RATE, by file name; nothing where no folder is given."""
-    return augment.read_backgrounds(folder, sample_rate=degrade.RATE) if str(folder) else {}
+    if not str(folder):
+        return {}
+    recorded = augment.read_backgrounds(folder, sample_rate=degrade.RATE)
+    return {f"recorded {name}": samples for name, samples in recorded.items()}
 
 
 def corpus_probe(material: Material, settings: Settings) -> dict[str, float]:
