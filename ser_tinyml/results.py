@@ -210,8 +210,9 @@ def card_section(found: dict[str, Any]) -> str:
             f"{_number(live['delay_median_s'], 2)} s from the end of speech to the decision "
             "(median).",
             f"- False alarms: {alarms:.1f} an hour without speech.",
+            f"- Degraded sound (first seed, folds {found['robustness_folds']}):",
             *(
-                f"- {name}: {line['points lost']:+.1f} points of UAR lost."
+                f"  - {name}: {line['points lost']:+.1f} points of UAR lost."
                 for name, line in sorted(found["robustness"].items(), key=_place)
                 if name != "clean"
             ),

@@ -29,6 +29,7 @@ def table(*, split: str = "test", clips: int = 2) -> pd.DataFrame:
             "key": f"{corpus}/{split}-{speaker}-{label}-{clip}",
             "corpus": corpus,
             "speaker": f"{corpus}-{speaker}",
+            "sex": "female",
             "emotion": label,
             "label": label,
             "label_id": label_id,

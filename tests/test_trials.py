@@ -64,8 +64,16 @@ def test_a_trial_has_another_folder_for_other_recordings_and_other_code(
     clips = material.clips
     moved = Material(clips.assign(path="elsewhere"), Path("elsewhere"), material.folder)
     assert trials.trial_folder(moved, Settings()) == first
-    for other in (clips[1:], clips.assign(sha256=["new", *clips["sha256"][1:]])):
+    for other in (
+        clips[1:],
+        clips.assign(sha256=["new", *clips["sha256"][1:]]),
+        clips.assign(emotion=["sad", *clips["emotion"][1:]]),
+        clips.assign(speaker=[f"{name}-twin" for name in clips["speaker"]]),
+    ):
         assert trials.trial_folder(replace(material, clips=other), Settings()) != first
+    with monkeypatch.context() as patched:
+        patched.setattr(trials.folds, "assign", lambda clips: pd.Series(4, index=clips.index))
+        assert trials.trial_folder(material, Settings()) != first
     monkeypatch.setattr(trials, "_code", lambda: "other code")
     assert trials.trial_folder(material, Settings()) != first
 
