@@ -242,7 +242,8 @@ def robustness(
                 where = {"fold": settings["test_fold"], "seed": settings["seed"]}
                 where |= {"condition": name, "part": part}
                 lines.append({**where, "uar": score["uar"], "accuracy": score["accuracy"]})
-    return pd.DataFrame(lines).merge(degrade.table(conditions), on="condition")
+    columns = ["fold", "seed", "condition", "part", "uar", "accuracy"]  # also of no trial at all
+    return pd.DataFrame(lines, columns=columns).merge(degrade.table(conditions), on="condition")
 
 
 def streaming_scores(

@@ -254,3 +254,9 @@ def test_bars_say_what_is_reached() -> None:
         "false alarms an hour": ("yes", "no"),
     }
     assert bars(uar={POOL: 0.70}).loc[f"UAR, {POOL}", "must reached"] == "yes"  # just so
+
+
+def test_no_trial_has_no_robustness(tmp_path: Path) -> None:
+    conditions = {"clean": degrade.CONDITIONS["clean"]}
+    found = evaluation.robustness(small.material(tmp_path), [], conditions=conditions)
+    assert found.empty and {"condition", "part", "uar", "group"} <= set(found.columns)
