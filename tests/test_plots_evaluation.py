@@ -74,7 +74,8 @@ def test_ablations_show_points_from_the_default_by_group_and_what_they_cost() ->
     assert [bar.get_width() for bar in bars.patches] == pytest.approx([-5, 1, -10])
     colours = [bar.get_facecolor() for bar in bars.patches]
     assert colours[1] == colours[2] != colours[0]
-    assert [text.get_text() for text in bars.get_legend().get_texts()] == ["features", "context"]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["features", "context"]
     assert "0.700" in bars.get_xlabel()
     for axis, values in ((size, table["bytes"] / 1e3), (work, table["macs_per_s"] / 1e6)):
         *groups, ring = axis.lines

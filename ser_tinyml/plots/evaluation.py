@@ -77,7 +77,8 @@ def ablations(table: pd.DataFrame, *, base: str) -> Figure:
         xlabel=f"points of UAR from the default, {reference:.3f}", title="One change at a time"
     )
     handles = [plt.Rectangle((0, 0), 1, 1, color=colours[name]) for name in groups if name != base]
-    bars.legend(handles, [n for n in groups if n != base], frameon=True, loc="lower left")
+    names = [name for name in groups if name != base]
+    figure.legend(handles, names, frameon=False, loc="outside lower left", ncols=len(names))
     first = None
     for row, (column, label, scale) in enumerate(
         (("bytes", "int8 file, KB", 1e3), ("macs_per_s", "million MAC a second of sound", 1e6))
