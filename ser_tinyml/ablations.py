@@ -98,7 +98,7 @@ def table(base: Settings) -> list[Ablation]:
         ),
         Ablation("level", "absolute dB", {"features.level": "absolute"}),
         Ablation("level", "below the clip's maximum", {"features.level": "clip_max"}),
-        Ablation("augmentation", "none", {"frame_augmentation": None, "copies": 0}),
+        Ablation("augmentation", "no augmentation", {"frame_augmentation": None, "copies": 0}),
         Ablation("augmentation", "only pace", _alone(stretch=frames.stretch)),
         Ablation("augmentation", "only shift", _alone(shift_frames=frames.shift_frames)),
         Ablation(
