@@ -29,8 +29,9 @@ BAND_HZ = 4_000
 SPEED_OF_SOUND = 343.0  # m/s
 LOWEST_HZ = 50.0  # below it neither a small microphone nor the features hear
 
-# The board's microphone, STMicroelectronics MP34DT06J, from its datasheet: a sine of 94 dB SPL
-# comes out at -26 dBFS, 64 dB over its own noise. It overloads at 122.5 dB SPL, far over speech.
+# A MEMS microphone such as the board's (STMicroelectronics MP34DT05-A; the MP34DT06J is taken to be
+# alike): a sine of 94 dB SPL comes out at -26 dBFS, 64 dB over its own noise. It overloads at
+# 122.5 dB SPL, far over speech. Roll-off, droop and offset below are assumptions, not its figures.
 SENSITIVITY_DBFS = -26.0
 REFERENCE_SPL = 94.0
 SELF_NOISE_SNR_DB = 64.0

@@ -100,7 +100,7 @@ def fit(
     teacher: np.ndarray | None = None,
     say: Callable[[str], None] = print,
 ) -> Fitted:
-    """Fit the LSTM 128/64 on the training rows; validation rows choose the epoch.
+    """Fit the LSTM 128/64 on the training rows; config.keep says which epoch counts.
 
     After every epoch the whole state goes to folder/checkpoint, so that the same call takes up an
     interrupted training and ends at the same weights, to the bit. A finished training is not
