@@ -30,8 +30,14 @@ class AugmentConfig:
     stretch_probability, stretch_rate
         Above 1 is faster.
     pitch_probability, pitch_semitones
+    room_probability, room_t60_s, room_ratio_db
+        A room: its reverberation time, and the level of the direct sound over all that follows.
+    band_probability, band_hz
+        Nothing above this frequency is left, as behind a telephone or a small loudspeaker.
+    overdrive_probability, overdrive_db
+        A microphone that is too loud: brought so far over full scale, and clipped there.
     gain_db
-        Always applied; clips at full scale as a microphone would.
+        Of the others; clips at full scale too.
     shift_s
         Later (zeros before) or earlier (cut) by up to this many seconds.
     """
@@ -44,6 +50,13 @@ class AugmentConfig:
     stretch_rate: tuple[float, float] = (0.85, 1.15)
     pitch_probability: float = 0.5
     pitch_semitones: tuple[float, float] = (-2.0, 2.0)
+    room_probability: float = 0.25
+    room_t60_s: tuple[float, float] = (0.15, 0.6)
+    room_ratio_db: tuple[float, float] = (-8.0, 8.0)
+    band_probability: float = 0.15
+    band_hz: tuple[float, float] = (3_000.0, 7_000.0)
+    overdrive_probability: float = 0.25
+    overdrive_db: tuple[float, float] = (0.0, 20.0)
     gain_db: tuple[float, float] = (-10.0, 10.0)
     shift_s: tuple[float, float] = (-0.05, 0.05)
 
@@ -87,6 +100,48 @@ def rms(samples: np.ndarray) -> float:
 def add_noise(samples: np.ndarray, noise: np.ndarray, *, snr_db: float) -> np.ndarray:
     """Add noise of unit RMS at a signal-to-noise ratio over the whole waveform."""
     return samples + noise * (rms(samples) * 10 ** (-snr_db / 20))
+
+
+def room(
+    samples: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    t60_s: float,
+    ratio_db: float,
+    sample_rate: int,
+) -> np.ndarray:
+    """Hear it in some room: the direct sound, and after 2 ms noise that dies away.
+
+    Parameters
+    ----------
+    t60_s
+        Reverberation time: in which the sound falls by 60 dB.
+    ratio_db
+        Energy of the direct sound over that of all that follows.
+
+    References
+    ----------
+    J. D. Polack, La transmission de l'energie sonore dans les salles, thesis, Le Mans, 1988.
+    """
+    time = np.arange(round(t60_s * sample_rate)) / sample_rate
+    response = rng.normal(size=len(time)) * 10 ** (-3 * time / t60_s) * (time > 0.002)
+    response *= 10 ** (-ratio_db / 20) / np.linalg.norm(response)
+    response[0] = 1.0
+    size = scipy.fft.next_fast_len(len(samples) + len(response), real=True)
+    spectrum = scipy.fft.rfft(samples, n=size) * scipy.fft.rfft(response, n=size)
+    return scipy.fft.irfft(spectrum, n=size)[: len(samples)]
+
+
+def band_limit(samples: np.ndarray, *, hertz: float, sample_rate: int) -> np.ndarray:
+    """Take away what is above a frequency: 3 dB there, 48 dB an octave above it."""
+    spectrum = scipy.fft.rfft(samples)
+    frequency = scipy.fft.rfftfreq(len(samples), 1 / sample_rate)
+    return scipy.fft.irfft(spectrum / np.sqrt(1 + (frequency / hertz) ** 16), n=len(samples))
+
+
+def overdrive(samples: np.ndarray, *, decibel: float) -> np.ndarray:
+    """Bring the loudest sample so far over full scale, and clip."""
+    return gain(samples / max(np.abs(samples).max(), 1e-9), decibel=decibel)
 
 
 def gain(samples: np.ndarray, *, decibel: float) -> np.ndarray:
@@ -169,6 +224,14 @@ def augment(
         semitones = rng.uniform(*config.pitch_semitones)
         samples = audio.pitch_shift(samples, sample_rate=sample_rate, semitones=semitones)
     samples = shift(samples, seconds=rng.uniform(*config.shift_s), sample_rate=sample_rate)
+    if rng.uniform() < config.room_probability:
+        samples = room(
+            samples,
+            rng,
+            t60_s=rng.uniform(*config.room_t60_s),
+            ratio_db=rng.uniform(*config.room_ratio_db),
+            sample_rate=sample_rate,
+        )
     if rng.uniform() < config.noise_probability:
         colour = rng.choice(sorted(COLOURS))
         noise = coloured_noise(len(samples), rng, exponent=COLOURS[colour])
@@ -176,4 +239,11 @@ def augment(
     if rng.uniform() < config.background_probability:
         noise = background(len(samples), rng, sample_rate=sample_rate, recordings=backgrounds)
         samples = add_noise(samples, noise, snr_db=rng.uniform(*config.background_snr_db))
-    return gain(samples, decibel=rng.uniform(*config.gain_db)).astype(np.float32)
+    if rng.uniform() < config.band_probability:
+        hertz = rng.uniform(*config.band_hz)
+        samples = band_limit(samples, hertz=hertz, sample_rate=sample_rate)
+    if rng.uniform() < config.overdrive_probability:
+        samples = overdrive(samples, decibel=rng.uniform(*config.overdrive_db))
+    else:
+        samples = gain(samples, decibel=rng.uniform(*config.gain_db))
+    return samples.astype(np.float32)

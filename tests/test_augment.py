@@ -44,6 +44,33 @@ def test_gain_clips_at_full_scale(tone) -> None:
     assert np.abs(augment.gain(tone, decibel=40)).max() == 1
 
 
+def test_overdrive_goes_over_full_scale_however_quiet_the_clip(tone) -> None:
+    loud = augment.overdrive(0.01 * tone, decibel=6)
+    assert np.abs(loud).max() == 1
+    assert np.mean(np.abs(loud) == 1) == pytest.approx(2 / 3, abs=0.01)  # of a sine, over 1/2
+    assert not augment.overdrive(np.zeros(10), decibel=6).any()
+
+
+def test_a_room_keeps_the_direct_sound_and_dies_away_in_time(rng) -> None:
+    click = np.zeros(RATE)
+    click[100] = 1.0
+    heard = augment.room(click, rng, t60_s=0.4, ratio_db=3.0, sample_rate=RATE)
+    assert len(heard) == len(click) and heard[100] == pytest.approx(1)
+    assert np.abs(heard[:100]).max() < 1e-9 and np.abs(heard[101:132]).max() < 1e-9
+    tail = heard[101:]
+    assert -10 * np.log10(np.sum(tail**2)) == pytest.approx(3, abs=0.01)
+    early, late = augment.rms(tail[1000:2000]), augment.rms(tail[4200:5200])  # 0.2 s apart
+    assert 20 * np.log10(early / late) == pytest.approx(30, abs=3)
+
+
+def test_band_limit_keeps_what_is_below(tone) -> None:
+    kept = augment.band_limit(tone, hertz=3000, sample_rate=RATE)
+    np.testing.assert_allclose(kept, tone, atol=1e-4)
+    high = np.sin(2 * np.pi * 6000 * np.arange(RATE) / RATE)
+    left = augment.rms(augment.band_limit(high, hertz=3000, sample_rate=RATE))
+    assert 20 * np.log10(augment.rms(high) / left) == pytest.approx(48, abs=1)
+
+
 def test_shift_moves_both_ways(tone) -> None:
     later = augment.shift(tone, seconds=0.1, sample_rate=RATE)
     assert not later[:1600].any() and (later[1600:] == tone).all()
