@@ -1,8 +1,10 @@
 """What a room or a microphone does to a recording, at a stated strength: for tests, never training.
 
-Training draws its changes at random (`augment`); here each has a name and a strength, and the same
-clip under the same name and seed is the same waveform. Every change takes and returns samples
-[shape=(n,)] at `RATE`, full scale 1, and keeps their length and place in time.
+Training draws its changes at random (`augment`): noise of the same colours, clipping, narrow bands,
+and rooms of noise that dies away, where those here are images of the source in bare walls; no PDM
+microphone. Here each change has a name and a strength, and the same clip under the same name and
+seed is the same waveform. Every change takes and returns samples [shape=(n,)] at `RATE`, full scale
+1, and keeps their length and place in time.
 
 Where a change would go over full scale, all of it is made quieter: clipping belongs to the gains
 alone, and the features do not depend on the level.
