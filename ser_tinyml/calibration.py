@@ -202,12 +202,6 @@ def risk_coverage(probabilities: np.ndarray, label_ids: np.ndarray) -> pd.DataFr
     )
 
 
-def area_under_risk_coverage(probabilities: np.ndarray, label_ids: np.ndarray) -> float:
-    """Mean share of wrong answers over all coverages: 0 is best, a useless order gives the risk."""
-    table = risk_coverage(probabilities, label_ids)
-    return float((np.diff(table["coverage"], prepend=0) * (1 - table["accuracy"])).sum())
-
-
 def choose_threshold(
     probabilities: np.ndarray,
     label_ids: np.ndarray,

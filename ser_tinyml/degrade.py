@@ -1,8 +1,10 @@
 """What a room or a microphone does to a recording, at a stated strength: for tests, never training.
 
-Training draws its changes at random (`augment`); here each has a name and a strength, and the same
-clip under the same name and seed is the same waveform. Every change takes and returns samples
-[shape=(n,)] at `RATE`, full scale 1, and keeps their length and place in time.
+Training draws its changes at random (`augment`): noise of the same colours, clipping, narrow bands,
+and rooms of noise that dies away, where those here are images of the source in bare walls; no PDM
+microphone. Here each change has a name and a strength, and the same clip under the same name and
+seed is the same waveform. Every change takes and returns samples [shape=(n,)] at `RATE`, full scale
+1, and keeps their length and place in time.
 
 Where a change would go over full scale, all of it is made quieter: clipping belongs to the gains
 alone, and the features do not depend on the level.
@@ -84,8 +86,8 @@ class Condition:
     group
         clean, gain, noise, band, room or microphone.
     kind
-        What a curve over the strength is drawn of; within noise: white, pink, or a recording's
-        name. All strengths of one kind meet the same noise.
+        What a curve over the strength is drawn of; within noise: white or pink. All strengths of
+        one kind meet the same noise.
     strength, unit
         A number, and what it counts.
     change
@@ -257,25 +259,6 @@ def pdm_microphone(
     return quantise(sound + offset)
 
 
-def with_recordings(recordings: Mapping[str, np.ndarray]) -> dict[str, Condition]:
-    """`CONDITIONS`, and noise from recordings at the same ratios.
-
-    Parameters
-    ----------
-    recordings
-        Name -> samples at `RATE`, for example a tap; each clip meets a piece drawn at random.
-    """
-    taken = sorted(set(recordings) & {condition.kind for condition in CONDITIONS.values()})
-    if taken:
-        raise DataError(f"recordings: expected names of their own, found {taken}")
-    added = [
-        _noise(name, snr, partial(_piece, recording=recording))
-        for name, recording in recordings.items()
-        for snr in SNRS_DB
-    ]
-    return CONDITIONS | {condition.name: condition for condition in added}
-
-
 def degrade(
     samples: np.ndarray,
     name: str,
@@ -298,7 +281,7 @@ def degrade(
     seed, key
         The clip's key; with the seed, they decide what is drawn at random.
     conditions
-        From `with_recordings`; None: `CONDITIONS`.
+        By name, those to choose from; None: `CONDITIONS`.
 
     Returns
     -------
@@ -339,10 +322,6 @@ def _highpass(samples: np.ndarray, *, order: int) -> np.ndarray:
 
 def _fit(samples: np.ndarray) -> np.ndarray:
     return samples / max(float(np.abs(samples).max()), 1.0)
-
-
-def _piece(length: int, rng: np.random.Generator, *, recording: np.ndarray) -> np.ndarray:
-    return augment.background(length, rng, sample_rate=RATE, recordings=[recording])
 
 
 def _noise(

@@ -224,19 +224,8 @@ class Listener:
         """The answer to a neat clip, as models are scored: one window, filled up with silence.
 
         It begins at the first onset, or with the clip if there is none; the last step is the
-        answer, and how much of it sounds like a voice does not matter.
-
-        Parameters
-        ----------
-        samples [shape=(n,)]
-            Full scale is 1; or int16.
-        rate
-            In Hz.
-
-        Raises
-        ------
-        DataError
-            If it is no waveform, or empty.
+        answer, and how much of it sounds like a voice does not matter. Takes what `hear` takes,
+        but refuses an empty waveform.
         """
         config = self.release.config
         sound = self._sound(samples, rate)
@@ -249,10 +238,9 @@ class Listener:
             self._step(first + (step + 1) * config.stack - 1, probabilities, ground=True)
             for step, probabilities in enumerate(outputs)
         ]
-        last = timeline[-1]
         gated = gate.run(bands, self.gate_settings)
-        voice_frames = int(self._voice(gated, first, last.frame)[-1])
-        return self._decided(first, voice_frames, timeline, last.time_s, last.answered)
+        voice_frames = int(self._voice(gated, first, timeline[-1].frame)[-1])
+        return self._decided(first, voice_frames, timeline, timeline[-1])
 
     def _sound(self, samples: np.ndarray, rate: int) -> np.ndarray:
         """What the microphone would hand on, full scale 1."""
@@ -307,21 +295,21 @@ class Listener:
             timeline.append(self._step(frame, probabilities, ground=bool(ground)))
         # Frames after the last whole step count for the decision too.
         final = self._step(window.last, timeline[-1].probabilities, ground=bool(enough[-1]))
-        return self._decided(window.first, int(voice[-1]), timeline, final.time_s, final.answered)
+        return self._decided(window.first, int(voice[-1]), timeline, final)
 
     def _decided(
-        self, first: int, voice_frames: int, timeline: list[Step], end_s: float, answered: bool
+        self, first: int, voice_frames: int, timeline: list[Step], final: Step
     ) -> Utterance:
-        config, probabilities = self.release.config, timeline[-1].probabilities
+        config = self.release.config
         return Utterance(
             start_s=first * config.hop_length / config.sample_rate,
-            end_s=end_s,
-            decided_s=end_s,
+            end_s=final.time_s,
+            decided_s=final.time_s,
             steps=len(timeline),
             voice_frames=voice_frames,
-            probabilities=probabilities,
-            label=self.release.labels[int(probabilities.argmax())],
-            answered=answered,
+            probabilities=final.probabilities,
+            label=self.release.labels[int(final.probabilities.argmax())],
+            answered=final.answered,
             timeline=timeline,
         )
 

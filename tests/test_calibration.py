@@ -95,18 +95,6 @@ def test_risk_coverage_by_hand() -> None:
     assert table["n_answered"].tolist() == [1, 3, 4]
     np.testing.assert_allclose(table["coverage"], [0.25, 0.75, 1])
     np.testing.assert_allclose(table["accuracy"], [1, 2 / 3, 0.5])
-    area = calibration.area_under_risk_coverage(probabilities, labels)
-    assert area == pytest.approx(0.5 * (1 / 3) + 0.25 * 0.5)
-
-
-def test_the_area_tells_a_good_order_from_none() -> None:
-    rng = np.random.default_rng(0)
-    confidence = rng.uniform(0.5, 1, size=4000)
-    right = rng.uniform(size=4000) < 0.75
-    useless = calibration.area_under_risk_coverage(*sure(confidence, right))
-    best = calibration.area_under_risk_coverage(*sure(np.where(right, 0.9, 0.6), right))
-    assert useless == pytest.approx(0.25, abs=0.03)
-    assert best == pytest.approx((1 - right.mean()) ** 2)  # equal answers go in one step
 
 
 def test_the_threshold_is_the_lowest_that_reaches_the_target() -> None:

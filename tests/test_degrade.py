@@ -103,18 +103,6 @@ def test_noise_that_does_not_fit_makes_all_quieter_and_clips_nothing(speech) -> 
     assert np.mean(np.abs(noisy) > 0.999) < 1e-3
 
 
-def test_a_recording_gives_noise_of_its_own(speech) -> None:
-    hum = np.tile(tone(1000), 10)
-    conditions = degrade.with_recordings({"hum": hum})
-    assert list(conditions)[: len(CONDITIONS)] == list(CONDITIONS)
-    noise = change(speech, "hum 10 dB", conditions=conditions) - speech
-    power = np.abs(np.fft.rfft(noise)) ** 2
-    assert power[2990:3010].sum() > 0.99 * power.sum()
-    assert degrade.speech_level(speech) / augment.rms(noise) == pytest.approx(10**0.5, rel=0.01)
-    with pytest.raises(DataError, match="of their own"):
-        degrade.with_recordings({"pink": hum})
-
-
 @pytest.mark.parametrize(("hertz", "low", "high"), [(3500, -0.1, 0.1), (4500, -200, -50)])
 def test_the_band_ends_at_four_kilohertz(hertz, low, high) -> None:
     assert low <= decibel(change(tone(hertz), "band 4 kHz"), tone(hertz)) <= high

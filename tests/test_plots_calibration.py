@@ -30,7 +30,7 @@ def answers() -> tuple[np.ndarray, np.ndarray]:
 
 
 def scores() -> pd.DataFrame:
-    table = degrade.table(degrade.with_recordings({"tap": np.ones(10)}))
+    table = degrade.table(degrade.CONDITIONS)
     return pd.concat(
         table.assign(model=model, uar=clean - 0.01 * np.arange(len(table)))
         for model, clean in (("new", 0.8), ("old", 0.6))
@@ -86,7 +86,7 @@ def test_robustness_shows_every_condition_of_every_model() -> None:
     expected = table[(table["group"] == "gain")].groupby("model", sort=False)["uar"]
     assert [line.get_ydata().tolist() for line in gains] == [list(part) for _, part in expected]
     curves = [line for line in noise.lines if len(line.get_xdata()) == len(degrade.SNRS_DB)]
-    assert len(curves) == 2 * 3
+    assert len(curves) == 2 * 2
     assert all((np.diff(line.get_xdata()) > 0).all() for line in curves)
     bars = {round(bar.get_height(), 3) for bar in others.patches}
     rest = table[table["group"].isin(["band", "room", "microphone"])]
@@ -95,7 +95,7 @@ def test_robustness_shows_every_condition_of_every_model() -> None:
     assert len(clean) == 2
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == [
-        *("new", "old", "clean", "chance", "white", "pink", "tap")
+        *("new", "old", "clean", "chance", "white", "pink")
     ]
     figure.canvas.draw()
 
@@ -105,7 +105,7 @@ def test_models_under_unlike_conditions_share_a_picture() -> None:
     table = scores()
     table = table[~((table["model"] == "old") & (table["group"] == "room"))]
     figure = robustness(table)
-    assert len(figure.legends[0].get_texts()) == 6
+    assert len(figure.legends[0].get_texts()) == 5
     labels = [text.get_text() for text in figure.axes[2].texts]
     assert sum(label not in ("", "nan") for label in labels) == 5 + 3
     figure.canvas.draw()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -13,7 +13,11 @@ from matplotlib.figure import Figure
 from ser_tinyml.board import Board, Hearing
 from ser_tinyml.plots.style import EMOTION_COLOURS
 
-_FLOOR, _LEVEL, _SPEECH = "#8c8c8c", "#34495e", "#e0a030"
+_FLOOR, _LEVEL = "#8c8c8c", "#34495e"
+_SHADES = {
+    "speech": {"color": "#e0a030", "alpha": 0.2},
+    "sounds like a voice": {"color": "#4d9a6a", "alpha": 0.35},
+}
 _OTHERS = ("#3b6fa0", "#c9713d", "#4d9a6a", "#a15b9e")  # labels without a colour of their own
 
 
@@ -32,10 +36,18 @@ def listening(
     end = max(hearing.seconds, 1.0)
     start = 0.0 if last_s is None else max(end - last_s, 0.0)
     figure, rows = plt.subplots(4, 1, figsize=(11, 8.2), sharex=True, height_ratios=(2, 2, 3, 3))
-    _waveform(rows[0], hearing, start)
-    _level(rows[1], hearing)
+    samples = hearing.samples[round(start * hearing.rate) :] / 32768
+    draw_waveform(rows[0], samples, hearing.rate, start_s=start)
+    if hearing.levels:
+        seconds, level, floor, speech = map(np.array, zip(*hearing.levels, strict=True))
+        draw_level(rows[1], seconds, level, floor, {"speech": speech})
     _features(rows[2], hearing, board)
-    _probabilities(rows[3], hearing, board, start)
+    curves = [
+        ([second for second, _ in run], board.probabilities(np.array([s.outputs for _, s in run])))
+        for run in _windows(hearing)
+    ]
+    decisions = [(d["second"], d["label"]) for d in hearing.decisions if d["second"] >= start]
+    draw_probabilities(rows[3], board.labels, curves, decisions)
     rows[0].set_title(title or "The microphone of the board")
     rows[-1].set(xlabel="time (s)", xlim=(start, end))
     return figure
@@ -53,32 +65,76 @@ def show(handle: Any, figure: Figure) -> None:
     plt.close(figure)
 
 
-def _waveform(axis: Axes, hearing: Hearing, start: float) -> None:
-    first = round(start * hearing.rate)
-    samples = hearing.samples[first:] / 32768
+def draw_waveform(axis: Axes, samples: np.ndarray, rate: int, *, start_s: float = 0.0) -> None:
+    """Samples of full scale 1, from `start_s` on."""
     width = max(len(samples) // 2000, 1)  # the least and the greatest of so many samples
     blocks = samples[: len(samples) // width * width].reshape(-1, width)
-    seconds = start + np.arange(len(blocks)) * width / hearing.rate
-    if len(blocks):
-        axis.fill_between(
-            seconds, blocks.min(axis=1), blocks.max(axis=1), color=_LEVEL, linewidth=0.4
-        )
+    seconds = start_s + np.arange(len(blocks)) * width / rate
+    axis.fill_between(seconds, blocks.min(axis=1), blocks.max(axis=1), color=_LEVEL, linewidth=0.4)
     axis.set_ylabel("amplitude")
 
 
-def _level(axis: Axes, hearing: Hearing) -> None:
-    axis.set_ylabel("level (dB)")
-    if not hearing.levels:
-        return
-    seconds, level, floor, speech = (np.array(x) for x in zip(*hearing.levels, strict=True))
-    axis.plot(seconds, level, color=_LEVEL, linewidth=1, label="level")
-    axis.plot(seconds, floor, color=_FLOOR, linewidth=1, linestyle="--", label="floor of noise")
+def draw_level(
+    axis: Axes,
+    seconds: np.ndarray,
+    level_db: np.ndarray,
+    floor_db: np.ndarray,
+    shaded: Mapping[str, np.ndarray],
+) -> None:
+    """What the gate says of each frame.
+
+    Parameters
+    ----------
+    seconds, level_db, floor_db [shape=(n,)]
+    shaded
+        "speech" or "sounds like a voice" -> whether it is [shape=(n,)].
+    """
+    axis.plot(seconds, level_db, color=_LEVEL, linewidth=1, label="level")
+    axis.plot(seconds, floor_db, color=_FLOOR, linewidth=1, linestyle="--", label="floor of noise")
     bottom, top = axis.get_ylim()
-    axis.fill_between(
-        seconds, bottom, top, where=speech, color=_SPEECH, alpha=0.2, linewidth=0, label="speech"
-    )
-    axis.set_ylim(bottom, top)
-    axis.legend(loc="upper left", ncols=3, frameon=True)
+    for name, where in shaded.items():
+        look = {"step": "mid", "linewidth": 0, "label": name, **_SHADES[name]}
+        axis.fill_between(seconds, bottom, top, where=where, **look)
+    axis.set(ylabel="level (dB)", ylim=(bottom, top))
+    axis.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+
+
+def draw_probabilities(
+    axis: Axes,
+    labels: Sequence[str],
+    windows: Iterable[tuple[Sequence[float], np.ndarray]],
+    decisions: Iterable[tuple[float, str]],
+) -> None:
+    """Curves of every label, and the decisions written where they were made.
+
+    Parameters
+    ----------
+    windows
+        Seconds and probabilities [shape=(steps, n_labels)] of each.
+    decisions
+        Seconds, and a label or "unsure".
+    """
+    axis.set(ylabel="probability", ylim=(0, 1.25), yticks=(0, 0.5, 1))
+    colours = colours_of(labels)
+    for seconds, values in windows:
+        for label, column in zip(labels, values.T, strict=True):
+            axis.plot(seconds, column, color=colours[label], linewidth=1.6)
+    for second, said in decisions:
+        colour = colours.get(said, "#444444")
+        axis.axvline(second, color=colour, linewidth=1)
+        axis.text(
+            second,
+            1.21,
+            f"{said} ",
+            color="white",
+            backgroundcolor=colour,
+            ha="right",
+            va="top",
+            fontsize=9,
+        )
+    for label, colour in colours.items():
+        axis.plot([], [], color=colour, label=label)
+    axis.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
 
 
 def _features(axis: Axes, hearing: Hearing, board: Board) -> None:
@@ -102,35 +158,6 @@ def _features(axis: Axes, hearing: Hearing, board: Board) -> None:
             vmax=100,
             interpolation="none",
         )
-
-
-def _probabilities(axis: Axes, hearing: Hearing, board: Board, start: float) -> None:
-    axis.set(ylabel="probability", ylim=(0, 1.25), yticks=(0, 0.5, 1))
-    colours = colours_of(board.labels)
-    for run in _windows(hearing):
-        seconds = [second for second, _ in run]
-        values = board.probabilities(np.array([step.outputs for _, step in run]))
-        for label, column in zip(board.labels, values.T, strict=True):
-            axis.plot(seconds, column, color=colours[label], linewidth=1.6)
-    for decision in hearing.decisions:
-        if decision["second"] < start:
-            continue
-        label = decision["label"]
-        colour = colours.get(label, "#444444")
-        axis.axvline(decision["second"], color=colour, linewidth=1)
-        axis.text(
-            decision["second"],
-            1.21,
-            f"{label} ",
-            color="white",
-            backgroundcolor=colour,
-            ha="right",
-            va="top",
-            fontsize=9,
-        )
-    for label, colour in colours.items():
-        axis.plot([], [], color=colour, label=label)
-    axis.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
 
 
 def step_times(

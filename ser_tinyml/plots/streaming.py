@@ -7,17 +7,14 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ser_tinyml.features import FeatureConfig
-from ser_tinyml.gate import Gated
-from ser_tinyml.listener import Heard, Utterance
-from ser_tinyml.plots.live import colours_of
+from ser_tinyml.listener import Heard
+from ser_tinyml.plots.live import draw_level, draw_probabilities, draw_waveform
 from ser_tinyml.streaming import ALL
 
-_LEVEL, _FLOOR, _SPEECH, _VOICE = "#34495e", "#8c8c8c", "#e0a030", "#4d9a6a"
-_ANSWERED, _UNSURE = "#b8323c", "#c9ced3"
+_DELAY, _ANSWERED, _UNSURE = "#34495e", "#b8323c", "#c9ced3"
 _BIN_S = 0.1
 
 
@@ -49,9 +46,20 @@ def timeline(
         When the speech ends, on the time axis of the samples.
     """
     figure, rows = plt.subplots(3, 1, figsize=(11, 6.6), sharex=True, height_ratios=(2, 2, 3))
-    _waveform(rows[0], samples, rate)
-    _gate(rows[1], heard.gated, config)
-    _probabilities(rows[2], heard.utterances, labels)
+    gated, frames = heard.gated, np.arange(len(heard.gated.events))
+    seconds = (frames * config.hop_length + config.window_length) / config.sample_rate
+    draw_waveform(rows[0], samples, rate)
+    shaded = {"speech": gated.speech, "sounds like a voice": gated.voice}
+    draw_level(rows[1], seconds, gated.level_db, gated.floor_db, shaded)
+    curves = [
+        (
+            [step.time_s for step in one.timeline],
+            np.stack([step.probabilities for step in one.timeline]),
+        )
+        for one in heard.utterances
+    ]
+    decisions = [(u.decided_s, u.label if u.answered else "unsure") for u in heard.utterances]
+    draw_probabilities(rows[2], labels, curves, decisions)
     if speech_end_s is not None:
         for axis in rows:
             axis.axvline(speech_end_s, color="black", linewidth=1, linestyle=":")
@@ -59,67 +67,6 @@ def timeline(
     rows[0].set_title(title or "As the board hears it")
     rows[-1].set(xlabel="time (s)", xlim=(0, len(samples) / rate))
     return figure
-
-
-def _waveform(axis: Axes, samples: np.ndarray, rate: int) -> None:
-    width = max(len(samples) // 2000, 1)  # the least and the greatest of so many samples
-    blocks = samples[: len(samples) // width * width].reshape(-1, width)
-    seconds = np.arange(len(blocks)) * width / rate
-    axis.fill_between(seconds, blocks.min(axis=1), blocks.max(axis=1), color=_LEVEL, linewidth=0.4)
-    axis.set_ylabel("amplitude")
-
-
-def _gate(axis: Axes, gated: Gated, config: FeatureConfig) -> None:
-    frames = np.arange(len(gated.events))
-    seconds = (frames * config.hop_length + config.window_length) / config.sample_rate
-    axis.plot(seconds, gated.level_db, color=_LEVEL, linewidth=1, label="level")
-    axis.plot(
-        seconds, gated.floor_db, color=_FLOOR, linewidth=1, linestyle="--", label="floor of noise"
-    )
-    bottom, top = axis.get_ylim()
-    for shown, colour, alpha, label in (
-        (gated.speech, _SPEECH, 0.2, "speech"),
-        (gated.voice, _VOICE, 0.35, "sounds like a voice"),
-    ):
-        axis.fill_between(
-            seconds,
-            bottom,
-            top,
-            where=shown,
-            step="mid",
-            color=colour,
-            alpha=alpha,
-            linewidth=0,
-            label=label,
-        )
-    axis.set(ylabel="level (dB)", ylim=(bottom, top))
-    axis.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
-
-
-def _probabilities(axis: Axes, utterances: Sequence[Utterance], labels: Sequence[str]) -> None:
-    axis.set(ylabel="probability", ylim=(0, 1.25), yticks=(0, 0.5, 1))
-    colours = colours_of(labels)
-    for utterance in utterances:
-        seconds = [step.time_s for step in utterance.timeline]
-        values = np.stack([step.probabilities for step in utterance.timeline])
-        for label, column in zip(labels, values.T, strict=True):
-            axis.plot(seconds, column, color=colours[label], linewidth=1.6)
-        said = utterance.label if utterance.answered else "unsure"
-        colour = colours.get(said, "#444444")
-        axis.axvline(utterance.decided_s, color=colour, linewidth=1)
-        axis.text(
-            utterance.decided_s,
-            1.21,
-            f"{said} ",
-            color="white",
-            backgroundcolor=colour,
-            ha="right",
-            va="top",
-            fontsize=9,
-        )
-    for label, colour in colours.items():
-        axis.plot([], [], color=colour, label=label)
-    axis.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
 
 
 def delays(table: pd.DataFrame) -> Figure:
@@ -134,7 +81,7 @@ def delays(table: pd.DataFrame) -> Figure:
     figure, axis = plt.subplots(figsize=(9, 3.2))
     first, last = (seconds.min(), seconds.max()) if len(seconds) else (0.0, 1.0)
     edges = np.arange(np.floor(first / _BIN_S), np.floor(last / _BIN_S) + 2) * _BIN_S
-    axis.hist(seconds, bins=edges, color=_LEVEL)
+    axis.hist(seconds, bins=edges, color=_DELAY)
     for share, name, style in ((0.5, "median", "-"), (0.9, "90 %", "--")):
         if len(seconds):
             at = float(seconds.quantile(share))
