@@ -15,6 +15,7 @@ import pandas as pd
 from ser_tinyml import degrade, evaluation, files, trials
 from ser_tinyml.files import DataError
 from ser_tinyml.frame_augment import NONE, margin
+from ser_tinyml.training_config import TrainingConfig
 from ser_tinyml.trials import POOL, Material, Settings
 
 BASE = "default"
@@ -41,13 +42,13 @@ class Ablation:
 
     def apply(self, base: Settings) -> Settings:
         """The settings with the change made."""
-        settings = base
+        changed: dict[str, Any] = {}
         for path, value in self.changes.items():
             part, dot, field = path.partition(".")
             if dot:
-                value = replace(getattr(settings, part), **{field: value})
-            settings = replace(settings, **{part: value})
-        return settings
+                value = replace(changed.get(part, getattr(base, part)), **{field: value})
+            changed[part] = value
+        return replace(base, **changed)
 
 
 def _alone(**kept: Any) -> dict[str, Any]:
@@ -55,7 +56,13 @@ def _alone(**kept: Any) -> dict[str, Any]:
 
 
 def table(base: Settings) -> list[Ablation]:
-    """Every ablation, the default first."""
+    """Every ablation, the default first.
+
+    Parameters
+    ----------
+    base
+        The default; without teachers, which would take most of the time of every ablation.
+    """
     frames, training = base.frame_augmentation, base.training
     if frames is None:
         raise DataError("ablations: expected a default with frame augmentation, found none")
@@ -65,6 +72,7 @@ def table(base: Settings) -> list[Ablation]:
     def context(length_s: float) -> int:
         return round(length_s * seconds / stack) * stack
 
+    taught = TrainingConfig().distillation
     plain = {"features.delta_frames": 0}
     return [
         Ablation(BASE, BASE, {}),
@@ -127,6 +135,7 @@ def table(base: Settings) -> list[Ablation]:
         Ablation("training", "no average of weights", {"training.averaging": 0.0}),
         Ablation("training", "no dropout between layers", {"training.between_dropout": 0.0}),
         Ablation("training", "all TESS clips", {"training.speaker_clips": 0}),
+        Ablation("training", "sounds without speech too", {"training.nonspeech": 0.15}),
         Ablation("corpora", "without CREMA-D", {"corpora": ("RAVDESS", "TESS", "SAVEE")}),
         Ablation("corpora", "without TESS", {"corpora": ("RAVDESS", "SAVEE", "CREMA-D")}),
         Ablation("context", "2 s", {"features.n_frames": context(2)}),
@@ -134,10 +143,15 @@ def table(base: Settings) -> list[Ablation]:
         Ablation("int8", "trained for int8", {"training.int8_weights": True}),
         Ablation(
             "distillation",
-            "from a net twice as wide",
+            "taught by two nets of its size",
+            {"teachers": 2, "training.distillation": taught},
+        ),
+        Ablation(
+            "distillation",
+            "taught by one net twice as wide",
             {
-                "training.distillation": 0.5,
                 "teachers": 1,
+                "training.distillation": taught,
                 "teacher_units": tuple(2 * width for width in training.units),
             },
         ),

@@ -97,7 +97,7 @@ def fit(
     config: TrainingConfig,
     folder: Path,
     frames: Frames | None = None,
-    teacher: np.ndarray | None = None,
+    teachers: Sequence[keras.Model] = (),
     say: Callable[[str], None] = print,
 ) -> Fitted:
     """Fit the LSTM 128/64 on the training rows; config.keep says which epoch counts.
@@ -118,8 +118,9 @@ def fit(
         Names of the classes.
     frames
         Train on these bands, changed anew each epoch, instead of on the features as they are.
-    teacher [shape=(rows, n_classes)]
-        Probabilities that another net gives the training rows, for distillation.
+    teachers
+        For distillation: fitted models of the same inputs and classes. They hear each clip as it
+        was changed for this step, and their mean logit after each step is what is learned.
     say
         Gets one line an epoch.
 
@@ -130,11 +131,11 @@ def fit(
         that the configuration needs is missing.
     """
     data = _Data.gather(features, rows, n_classes=len(classes), config=config, frames=frames)
-    if (teacher is not None) != (config.distillation > 0):
-        raise DataError("training: expected a teacher where distillation is over 0, and only there")
+    if bool(teachers) != (config.distillation > 0):
+        raise DataError("training: expected teachers where distillation is over 0, and only there")
     make_deterministic(config.seed)
-    net = _Net(data, n_classes=len(classes), config=config)
-    state = _State(folder / "checkpoint", net, data.identity(config, teacher))
+    net = _Net(data, n_classes=len(classes), config=config, teachers=teachers)
+    state = _State(folder / "checkpoint", net, data.identity(config, teachers))
     for line in state.history:
         say(_said(line, config.epochs))
     if state.history:
@@ -149,7 +150,7 @@ def fit(
         loss = 0.0
         for first in range(0, len(order), config.batch_size):
             batch = order[first : first + config.batch_size]
-            loss += len(batch) * net.step(data.batch(batch, rng, teacher))
+            loss += len(batch) * net.step(data.batch(batch, rng))
         net.use_average()
         probabilities = predict(net.model, data.validation_x)
         found = metrics.score(data.validation_y, probabilities.argmax(axis=1), classes=classes)
@@ -267,12 +268,12 @@ class _Data:
             config=config,
         )
 
-    def identity(self, config: TrainingConfig, teacher: np.ndarray | None) -> str:
+    def identity(self, config: TrainingConfig, teachers: Sequence[keras.Model] = ()) -> str:
         """Fingerprint of all that a training depends on."""
         arrays = [self.train, self.target, self.emotion, self.clip, self.speaker]
         arrays += [self.validation_x, self.validation_y, self.normalisation.mean]
         arrays += [self.frames.windows if self.frames else self.features]
-        arrays += [] if teacher is None else [teacher]
+        arrays += [weight for teacher in teachers for weight in teacher.get_weights()]
         augmentation = self.frames and [self.frames.config.hash, self.frames.augmentation.to_dict()]
         digests = [files.sha256_bytes(np.ascontiguousarray(array).data) for array in arrays]
         return files.sha256_json([asdict(config), augmentation, digests])
@@ -288,19 +289,16 @@ class _Data:
             order = order[(number < self.config.speaker_clips).to_numpy()]
         return order
 
-    def batch(
-        self, batch: np.ndarray, rng: np.random.Generator, teacher: np.ndarray | None
-    ) -> list[np.ndarray]:
+    def batch(self, batch: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
         """What a step takes: normalised inputs, changed as training wants them, and answers.
 
         Returns
         -------
         arrays
-            Inputs, target, weight, the teacher's answer, emotion and its weight; a row each.
+            Inputs, target, weight, emotion and its weight; a row each.
         """
         target, emotion = self.target[batch], self.emotion[batch]
         weight, emotion_weight = self.weight[batch], self.emotion_weight[batch]
-        taught = target if teacher is None else teacher[self.train[batch]]
         if self.frames is None:
             inputs = self.features[batch]
         else:
@@ -316,7 +314,7 @@ class _Data:
                 sounds = frame_augment.nonspeech(more, rng, config)
                 bands = np.concatenate([bands, sounds])
                 any_class = np.full((more, target.shape[1]), 1 / target.shape[1])
-                target, taught = (np.concatenate([x, any_class]) for x in (target, taught))
+                target = np.concatenate([target, any_class])
                 weight = np.concatenate([weight, np.ones(more)])
                 emotion = np.concatenate([emotion, np.zeros((more, emotion.shape[1]))])
                 emotion_weight = np.concatenate([emotion_weight, np.zeros(more)])
@@ -325,7 +323,7 @@ class _Data:
         if self.config.input_noise:
             noise = rng.standard_normal(inputs.shape, dtype=np.float32)
             inputs = inputs + self.config.input_noise * noise
-        return [inputs, target, weight, taught, emotion, emotion_weight]
+        return [inputs, target, weight, emotion, emotion_weight]
 
 
 def _share(clip: np.ndarray, speaker: np.ndarray, config: TrainingConfig) -> np.ndarray:
@@ -342,7 +340,14 @@ def _share(clip: np.ndarray, speaker: np.ndarray, config: TrainingConfig) -> np.
 class _Net:
     """The model, and beside it the same weights with an answer at every step, for training."""
 
-    def __init__(self, data: _Data, *, n_classes: int, config: TrainingConfig) -> None:
+    def __init__(
+        self,
+        data: _Data,
+        *,
+        n_classes: int,
+        config: TrainingConfig,
+        teachers: Sequence[keras.Model] = (),
+    ) -> None:
         steps, inputs = data.validation_x.shape[1:]
         self.model = models.build_lstm(
             n_frames=steps,
@@ -372,6 +377,7 @@ class _Net:
             for variable in self.trained.get_layer(layer.name).trainable_variables
         ]
         self.average = [tf.Variable(variable) for variable in self.own]
+        self.teachers = [models.answers_at_every_step(teacher) for teacher in teachers]
         self.config = config
         self.step_weight = tf.constant(_step_weight(steps, config.steps))
         self._step = tf.function(self._train_step, reduce_retracing=True)
@@ -385,7 +391,7 @@ class _Net:
         counting = self.average if self.config.averaging else self.own
         self.model.set_weights([weight.numpy() for weight in counting])
 
-    def _train_step(self, inputs, target, weight, taught, emotion, emotion_weight):
+    def _train_step(self, inputs, target, weight, emotion, emotion_weight):
         config = self.config
         variables = self.trained.trainable_variables
         exact = [variable.read_value() for variable in variables]
@@ -395,14 +401,13 @@ class _Net:
         with tf.GradientTape() as tape:
             answers = self.trained(inputs, training=True)
             answer = answers[0] if config.auxiliary else answers
-            label_loss = self._loss(target, answer, weight, smoothing=config.label_smoothing)
+            label_loss = self._loss(self._smooth(target), answer, weight)
             loss = (1 - config.distillation) * label_loss
             if config.distillation:
-                sure = tf.cast(weight > 0, tf.float32)
-                loss += config.distillation * self._loss(taught, answer, sure, smoothing=0.0)
+                loss += config.distillation * self._loss(self._taught(inputs), answer, 1.0)
             if config.auxiliary:
                 loss += config.auxiliary * self._loss(
-                    emotion, answers[1], emotion_weight, smoothing=config.label_smoothing
+                    self._smooth(emotion), answers[1], emotion_weight
                 )
         gradients = tape.gradient(loss, variables)
         if config.int8_weights:
@@ -416,11 +421,19 @@ class _Net:
                 mean.assign(decay * mean + (1 - decay) * variable)
         return label_loss
 
-    def _loss(self, target, logits, weight, *, smoothing: float):
+    def _smooth(self, target):
+        """What every step of a row is to answer [shape=(rows, 1, classes)]."""
+        smoothing = self.config.label_smoothing
+        return (target * (1 - smoothing) + smoothing / target.shape[1])[:, None]
+
+    def _taught(self, inputs):
+        """What the teachers answer together after every step [shape=(rows, steps, classes)]."""
+        logits = [teacher(inputs, training=False) for teacher in self.teachers]
+        return tf.stop_gradient(tf.nn.softmax(tf.add_n(logits) / len(logits)))
+
+    def _loss(self, wanted, logits, weight):
         """Weighted cross-entropy, over the steps that are trained, a row."""
-        target = target * (1 - smoothing) + smoothing / target.shape[1]
-        wanted = tf.repeat(target[:, None], logits.shape[1], axis=1)
-        entropy = tf.nn.softmax_cross_entropy_with_logits(wanted, logits)
+        entropy = -tf.reduce_sum(wanted * tf.nn.log_softmax(logits), axis=2)
         return tf.reduce_mean(weight * tf.reduce_sum(entropy * self.step_weight, axis=1))
 
 

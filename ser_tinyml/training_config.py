@@ -11,6 +11,7 @@ SCHEDULES = ("constant", "cosine")
 KEEP = ("best", "last")
 VERSIONS = ("all", "one")
 STEPS = ("last", "all")
+TEACHER_SEED = 100  # of the first teacher; the others count on from there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +50,7 @@ class TrainingConfig:
         Weight in the loss of a second answer, the emotion as the corpus names it. It is trained
         beside the classes, on clips of every emotion, and is not part of the model.
     distillation
-        Weight, 0 to 1, of a teacher's answers against the labels.
+        Weight, 0 to 1, of the teachers' answers against the labels; 0: without teachers.
     units
         Width of each LSTM layer.
     nonspeech
@@ -83,7 +84,7 @@ class TrainingConfig:
     label_smoothing: float = 0.1
     steps: str = "all"
     auxiliary: float = 0.5
-    distillation: float = 0.0
+    distillation: float = 0.7
     units: tuple[int, ...] = (128, 64)
     nonspeech: float = 0.0
     input_noise: float = 0.2

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,14 +28,15 @@ from ser_tinyml.frame_augment import FrameAugmentConfig
 from ser_tinyml.pipeline import code_hash
 from ser_tinyml.release import DECISION
 from ser_tinyml.runs import plain_numbers
-from ser_tinyml.training_config import TrainingConfig
+from ser_tinyml.training_config import TEACHER_SEED, TrainingConfig
 
 if TYPE_CHECKING:
     from ser_tinyml import training
+    from ser_tinyml.keras import keras
 
 TARGET_ACCURACY = 0.85  # of the answers that are given, see `calibration.choose_threshold`
+CONFIDENCE = 0.9  # that they reach it; other speakers than those of validation are harder yet
 CALIBRATION_CLIPS = 256  # that set the int8 scales
-_TEACHER_TEMPERATURE = 1.5  # what a teacher holds for likely, too, is what it has to teach
 POOL = "without TESS"
 _RECIPE = (  # modules whose code a trial's answers depend on
     *("audio", "augment", "calibration", "convert", "extract", "features", "frame_augment"),
@@ -66,8 +67,8 @@ class Settings:
     test_fraction, validation_fraction
         Of the random protocols.
     teachers, teacher_units
-        For distillation: so many nets of these LSTM layers are trained first, on the same rows;
-        the teacher is their mean logit.
+        So many nets of these LSTM layers are trained first, on the same rows, and teach
+        (`training.fit`); 0, and no distillation: without.
     """
 
     features: FeatureConfig = field(default_factory=lambda: preset("default"))
@@ -83,8 +84,15 @@ class Settings:
     other_emotions: bool = True
     test_fraction: float = 0.3
     validation_fraction: float = 0.1
-    teachers: int = 0
-    teacher_units: tuple[int, ...] = (256, 128)
+    teachers: int = 2
+    teacher_units: tuple[int, ...] = (128, 64)
+
+    def __post_init__(self) -> None:
+        if (self.teachers > 0) != (self.training.distillation > 0):
+            raise DataError(
+                "settings: expected teachers and distillation, or neither, found "
+                f"{self.teachers} and {self.training.distillation}"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Every field, as JSON can hold it."""
@@ -164,10 +172,13 @@ def run(material: Material, settings: Sequence[Settings], *, jobs: int | None = 
     for one in sets.values():
         material.arrays(one)
     folders = [trial_folder(material, one) for one in settings]
-    missing = [one for one, path in zip(settings, folders, strict=True) if not _done(path)]
+    missing = [
+        one for path, one in dict(zip(folders, settings, strict=True)).items() if not _done(path)
+    ]
     if not missing:
         return folders
-    print(f"{len(settings)} trials, {len(missing)} to run", flush=True)
+    run(material, [teacher for one in missing for teacher in teachers_of(one)], jobs=jobs)
+    print(f"{len(missing)} trials to run", flush=True)
     tasks = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(
         delayed(run_trial)(material, one) for one in missing
     )
@@ -183,6 +194,30 @@ def run(material: Material, settings: Sequence[Settings], *, jobs: int | None = 
             )
     get_reusable_executor().shutdown()  # each of its processes would keep a gigabyte
     return folders
+
+
+def teachers_of(settings: Settings) -> list[Settings]:
+    """The trials whose nets teach. Where the split is by speaker, all seeds share them."""
+    shared = 0 if settings.protocol in splits.BY_SPEAKER else settings.seed
+    return [
+        replace(
+            settings,
+            teachers=0,
+            seed=shared,
+            training=replace(
+                settings.training,
+                distillation=0.0,
+                units=settings.teacher_units,
+                seed=TEACHER_SEED + number,
+            ),
+        )
+        for number in range(settings.teachers)
+    ]
+
+
+def without_teachers(settings: Settings) -> Settings:
+    """The same, learned from the labels alone."""
+    return replace(settings, teachers=0, training=replace(settings.training, distillation=0.0))
 
 
 def trial_folder(material: Material, settings: Settings) -> Path:
@@ -209,17 +244,18 @@ def run_trial(material: Material, settings: Settings) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     plan, features, frames = _rows(material, settings)
     classes = labels.class_names(settings.class_set)
+    nets = [_teacher(material, one) for one in teachers_of(settings)]
     with (folder / "log.txt").open("a") as log:
-        fit = partial(
-            training.fit,
+        fitted = training.fit(
             features,
             plan,
             classes=classes,
+            config=settings.training,
+            folder=folder,
             frames=frames,
+            teachers=nets,
             say=lambda line: print(line, file=log, flush=True),
         )
-        teacher = _teacher(fit, features, settings, folder) if settings.teachers else None
-        fitted = fit(config=settings.training, folder=folder, teacher=teacher)
     parts = {name: plan[plan["split"] == name] for name in (splits.VALIDATION, splits.TEST)}
     inputs = {
         name: fitted.normalisation.apply(features[part["row"].to_numpy()])
@@ -269,24 +305,16 @@ def run_trial(material: Material, settings: Settings) -> Path:
     return folder
 
 
-def _teacher(
-    fit: Callable[..., training.Fitted], features: np.ndarray, settings: Settings, folder: Path
-) -> np.ndarray:
-    """Softened answers of wider nets to all rows [shape=(rows, n_classes)]."""
-    from ser_tinyml import training
+def _teacher(material: Material, settings: Settings) -> keras.Model:
+    """The net of a trial as it was trained, before the temperature."""
+    from ser_tinyml import models
 
-    logits = 0.0
-    for number in range(settings.teachers):
-        config = replace(
-            settings.training,
-            distillation=0.0,
-            units=settings.teacher_units,
-            seed=settings.seed + 100 * (number + 1),
-        )
-        taught = fit(config=config, folder=folder / f"teacher_{number}")
-        found = training.predict(taught.model, taught.normalisation.apply(features))
-        logits = logits + np.log(np.maximum(found, 1e-7)) / settings.teachers
-    return calibration.apply_temperature(np.exp(logits), _TEACHER_TEMPERATURE)
+    folder = trial_folder(material, settings)
+    if not _done(folder):
+        run_trial(material, settings)
+    model = models.load_model(folder)
+    models.sharpen(model, 1 / files.read_json(folder / DECISION)["temperature"])
+    return model
 
 
 def answers(folder: Path, *, kind: str = "int8", part: str | None = None) -> pd.DataFrame:
@@ -345,7 +373,7 @@ def _write_trial(
         folder / "trial.json",
         plain_numbers(
             {
-                "about": f"{about}, seed {settings.seed}",
+                "about": f"{about}, seed {settings.training.seed}",
                 "settings": settings.to_dict(),
                 **facts,
                 "uar": {k: score(v, classes)["uar"] for k, v in parts(held_out).items()},
@@ -365,12 +393,12 @@ def best_temperature(probabilities: np.ndarray, label_ids: np.ndarray) -> float:
 def decide(probabilities: np.ndarray, label_ids: np.ndarray) -> dict[str, Any]:
     """When to answer and when to say "unsure": decision.json, but for the temperature.
 
-    The threshold is the lowest at which validation answers are right TARGET_ACCURACY of the time;
-    where none is, the one at which a fifth is answered, and `reached` says so.
+    The threshold is the lowest at which validation answers are right TARGET_ACCURACY of the time,
+    with that CONFIDENCE; where none is, the one at which a fifth is answered, and `reached` says so.
     """
     try:
         chosen = calibration.choose_threshold(
-            probabilities, label_ids, target_accuracy=TARGET_ACCURACY, confidence=None
+            probabilities, label_ids, target_accuracy=TARGET_ACCURACY, confidence=CONFIDENCE
         )
     except DataError:
         top = np.sort(probabilities.max(axis=1))
