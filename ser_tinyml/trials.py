@@ -178,7 +178,7 @@ def run(material: Material, settings: Sequence[Settings], *, jobs: int | None = 
     if not missing:
         return folders
     run(material, [teacher for one in missing for teacher in teachers_of(one)], jobs=jobs)
-    print(f"{len(missing)} trials to run", flush=True)
+    print(f"trials to run: {len(missing)}", flush=True)
     tasks = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(
         delayed(run_trial)(material, one) for one in missing
     )

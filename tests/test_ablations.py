@@ -15,7 +15,7 @@ from ser_tinyml.files import DataError
 from ser_tinyml.frame_augment import NONE, margin
 from ser_tinyml.trials import POOL, Settings
 
-BASE = Settings()
+BASE = trials.without_teachers(Settings())
 TABLE = ablations.table(BASE)
 LARGEST_KB = 180  # of 1024 bytes
 FILE_OVERHEAD = 7_700  # bytes of an int8 file that are no weights, as measured

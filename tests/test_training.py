@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ser_tinyml import calibration, frame_augment, training
+from ser_tinyml import frame_augment, models, training
 from ser_tinyml.features import FeatureConfig, cepstra
 from ser_tinyml.files import DataError
 from ser_tinyml.frame_augment import FrameAugmentConfig
@@ -64,10 +64,11 @@ def frames(data) -> Frames:
 
 
 def options(**changes) -> TrainingConfig:
-    return TrainingConfig(**{"epochs": 3, "batch_size": 16, "units": (8, 6), **changes})
+    own = {"epochs": 3, "batch_size": 16, "units": (8, 6), "distillation": 0.0}
+    return TrainingConfig(**own | changes)
 
 
-def fit(data, folder, *, frames=None, teacher=None, say=None, **changes):
+def fit(data, folder, *, frames=None, teachers=(), say=None, **changes):
     features, rows = data
     lines = []
     fitted = training.fit(
@@ -77,7 +78,7 @@ def fit(data, folder, *, frames=None, teacher=None, say=None, **changes):
         config=options(**changes),
         folder=folder,
         frames=frames,
-        teacher=teacher,
+        teachers=teachers,
         say=say or lines.append,
     )
     return fitted, lines
@@ -139,11 +140,11 @@ def test_an_interrupted_training_ends_at_the_same_weights(data, frames, tmp_path
 
 
 def test_what_was_trained_with_something_else_is_not_taken_up(data, frames) -> None:
-    def identity(data=data, frames=frames, teacher=None, **changes) -> str:
-        return gathered(data, frames, **changes).identity(options(**changes), teacher)
+    def identity(data=data, frames=frames, teachers=(), **changes) -> str:
+        return gathered(data, frames, **changes).identity(options(**changes), teachers)
 
     features, rows = data
-    teacher = np.full((ROWS, 4), 0.25, np.float32)
+    one, other = teacher(seed=1), teacher(seed=2)
     others = [
         identity(seed=1),
         identity(frames=replace(frames, windows=frames.windows + np.float16(1))),
@@ -152,8 +153,9 @@ def test_what_was_trained_with_something_else_is_not_taken_up(data, frames) -> N
         identity(data=(features, rows.assign(speaker=rows["key"]))),
         identity(data=(features + 1, rows)),
         identity(frames=None),
-        identity(teacher=teacher),
-        identity(teacher=teacher + 0.01),
+        identity(teachers=[one]),
+        identity(teachers=[other]),
+        identity(teachers=[one, other]),
     ]
     assert identity() == identity()
     assert len({identity(), *others}) == 1 + len(others)
@@ -195,10 +197,10 @@ def test_no_speaker_has_more_clips_an_epoch_than_asked(data) -> None:
 def test_frames_are_new_in_every_epoch_and_reach_the_net_as_features(data, frames) -> None:
     rows = np.arange(10)
     read = gathered(data, frames, input_noise=0.0)
-    first, second = (read.batch(rows, np.random.default_rng(n), None)[0] for n in (0, 1))
+    first, second = (read.batch(rows, np.random.default_rng(n))[0] for n in (0, 1))
     assert (first != second).any(axis=(1, 2)).all()
     still = gathered(data, replace(frames, augmentation=frame_augment.NONE), input_noise=0.0)
-    found = still.batch(rows, np.random.default_rng(0), None)[0]
+    found = still.batch(rows, np.random.default_rng(0))[0]
     margin = frame_augment.margin(CONFIG)
     own = frames.windows[rows, margin : margin + CONFIG.n_frames].astype(np.float32)
     expected = cepstra(own, CONFIG).reshape(found.shape)
@@ -211,7 +213,7 @@ def test_rows_of_no_class_move_the_emotions_alone(data, eager) -> None:
     net = net_of(read)
     layers = {name: net.trained.get_layer(name) for name in ("probabilities", "dense", "auxiliary")}
     before = {name: layer.get_weights() for name, layer in layers.items()}
-    arrays = read.batch(others, np.random.default_rng(0), None)
+    arrays = read.batch(others, np.random.default_rng(0))
     assert net.step(arrays) == 0
     moved = {
         name: any(
@@ -221,7 +223,7 @@ def test_rows_of_no_class_move_the_emotions_alone(data, eager) -> None:
     }
     assert moved == {"probabilities": False, "dense": True, "auxiliary": True}
     mine = np.setdiff1d(np.arange(TRAIN), others)
-    assert net.step(read.batch(mine, np.random.default_rng(0), None)) > 0
+    assert net.step(read.batch(mine, np.random.default_rng(0))) > 0
 
 
 def test_without_the_auxiliary_answer_rows_of_no_class_move_nothing(data, eager) -> None:
@@ -229,7 +231,7 @@ def test_without_the_auxiliary_answer_rows_of_no_class_move_nothing(data, eager)
     others = np.flatnonzero(data[1]["label_id"][:TRAIN] < 0)
     net = net_of(read)
     before = net.trained.get_weights()
-    assert net.step(read.batch(others, np.random.default_rng(0), None)) == 0
+    assert net.step(read.batch(others, np.random.default_rng(0))) == 0
     for old, new in zip(before, net.trained.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
@@ -239,7 +241,7 @@ def test_what_counts_is_the_running_average_or_the_weights_themselves(data, eage
         read = gathered(data, **{**PLAIN, "averaging": averaging})
         net = net_of(read)
         before = net.model.get_weights()
-        net.step(read.batch(np.arange(40), np.random.default_rng(0), None))
+        net.step(read.batch(np.arange(40), np.random.default_rng(0)))
         net.use_average()
         trained = [variable.numpy() for variable in net.own]
         assert not np.array_equal(before[0], trained[0])
@@ -256,14 +258,14 @@ def test_the_loss_of_all_steps_is_that_of_each_with_the_last_before_all(data, ea
     read = gathered(data, **PLAIN)
     mine = np.flatnonzero(data[1]["label_id"][:TRAIN] >= 0)
     net = net_of(read)
-    found = training.predict(net.model, read.batch(mine, np.random.default_rng(0), None)[0])
+    found = training.predict(net.model, read.batch(mine, np.random.default_rng(0))[0])
     right = found[np.arange(len(mine)), data[1]["label_id"].to_numpy()[mine]]
-    loss = net.step(read.batch(mine, np.random.default_rng(0), None))
+    loss = net.step(read.batch(mine, np.random.default_rng(0)))
     assert loss == pytest.approx(-np.log(right).mean(), rel=1e-5)
 
 
 def test_weights_are_rounded_as_int8_rounds_them_while_a_gradient_is_taken(data, eager) -> None:
-    batch = gathered(data, **PLAIN).batch(np.arange(40), np.random.default_rng(0), None)
+    batch = gathered(data, **PLAIN).batch(np.arange(40), np.random.default_rng(0))
     nets = {}
     for name, rounds in (("exact", False), ("by hand", False), ("in training", True)):
         nets[name] = net_of(gathered(data, **{**PLAIN, "int8_weights": rounds}))
@@ -287,23 +289,45 @@ def test_weights_are_rounded_as_int8_rounds_them_while_a_gradient_is_taken(data,
         np.testing.assert_allclose(one - old, other - grid, atol=1e-6)  # the exact weight moves
 
 
-def test_a_teacher_is_wanted_where_there_is_distillation_and_only_there(data, tmp_path) -> None:
-    teacher = np.full((ROWS, 4), 0.25, np.float32)
-    for wrong in ({"distillation": 0.5}, {"teacher": teacher}):
-        with pytest.raises(DataError, match="a teacher where distillation is over 0"):
+def teacher(seed: int) -> models.keras.Model:
+    make_deterministic(seed)
+    steps, inputs = CONFIG.feature_shape
+    return models.build_lstm(n_frames=steps, n_inputs=inputs, n_classes=4, units=(8, 6))
+
+
+def test_teachers_are_wanted_where_there_is_distillation_and_only_there(data, tmp_path) -> None:
+    for wrong in ({"distillation": 0.5}, {"teachers": [teacher(seed=1)]}):
+        with pytest.raises(DataError, match="teachers where distillation is over 0"):
             fit(data, tmp_path, epochs=1, **wrong)
 
 
-def test_a_teacher_by_itself_is_all_that_teaches(data, tmp_path) -> None:
+def test_teachers_by_themselves_are_all_that_teaches(data, tmp_path) -> None:
     features, rows = data
-    changes = {**PLAIN, "distillation": 1.0, "epochs": 5, "learning_rate": 3e-2}
+    fast = {**PLAIN, "epochs": 5, "learning_rate": 3e-2}
+    right, _ = fit(data, tmp_path / "right", **fast)
     wrong = (3 - rows["label_id"]).where((rows["label_id"] >= 0) & (rows["split"] == "train"))
     lied = rows.assign(label_id=wrong.fillna(rows["label_id"]).astype(int))
-    teacher = calibration.apply_temperature(
-        np.eye(4)[np.maximum(rows["label_id"], 0)] * 0.96 + 0.01, 1.5
+    misled, _ = fit((features, lied), tmp_path / "misled", **fast)
+    taught, _ = fit(
+        (features, lied), tmp_path / "taught", teachers=[right.model], **fast, distillation=1.0
     )
-    taught, _ = fit((features, lied), tmp_path, teacher=teacher, **changes)
+    assert misled.history["validation_uar"].max() < 0.4
     assert taught.history["validation_uar"].max() > 0.6
+
+
+def test_teachers_hear_what_the_net_hears_and_their_mean_logit_counts(data, eager) -> None:
+    read = gathered(data, distillation=0.5)
+    nets = [teacher(seed=1), teacher(seed=2)]
+    net = training._Net(read, n_classes=4, config=read.config, teachers=nets)
+    inputs = np.random.default_rng(0).normal(size=(5, *CONFIG.feature_shape)).astype(np.float32)
+    found = net._taught(inputs).numpy()
+    last = np.mean([np.log(one.predict_on_batch(inputs)) for one in nets], axis=0)
+    np.testing.assert_allclose(
+        found[:, -1], np.exp(last) / np.exp(last).sum(axis=1, keepdims=True), atol=1e-5
+    )
+    assert found.shape == (5, CONFIG.feature_shape[0], 4)
+    own = {id(variable) for variable in net.trained.trainable_variables}
+    assert not own & {id(variable) for one in net.teachers for variable in one.variables}
 
 
 def test_normalisation_survives_its_file(tmp_path) -> None:

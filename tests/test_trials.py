@@ -13,7 +13,9 @@ import small_trials as small
 from ser_tinyml import files, trials
 from ser_tinyml.augment import AugmentConfig
 from ser_tinyml.features import preset
+from ser_tinyml.files import DataError
 from ser_tinyml.frame_augment import FrameAugmentConfig
+from ser_tinyml.training_config import TEACHER_SEED
 from ser_tinyml.trials import Material, Settings
 
 OTHER = {  # another value for every setting
@@ -99,7 +101,7 @@ def test_what_is_finished_is_not_done_again_and_answers_come_in_order(
 
     monkeypatch.setattr(trials, "run_trial", run_trial)
     monkeypatch.setattr(Material, "arrays", lambda self, settings: made.append(settings))
-    settings = [replace(Settings(), seed=seed) for seed in (0, 1, 2)]
+    settings = [trials.without_teachers(replace(Settings(), seed=seed)) for seed in (0, 1, 2)]
     trials.run(material, settings[1:2], jobs=1)
     (trials.trial_folder(material, settings[2]) / "log.txt").parent.mkdir()  # begun, not finished
     found = trials.run(material, settings, jobs=1)
@@ -107,10 +109,39 @@ def test_what_is_finished_is_not_done_again_and_answers_come_in_order(
     assert found == [trials.trial_folder(material, one) for one in settings]
     assert len(made) == 2  # the features of a call are made once, before it goes on all cores
     said = capsys.readouterr().out
-    assert "3 trials, 2 to run" in said
+    assert "trials to run: 2" in said
     assert "2/2  seed 2  1 s  UAR, int8: RAVDESS 0.500" in said
     trials.run(material, settings, jobs=1)
     assert ran == [1, 0, 2] and capsys.readouterr().out == ""
+
+
+def test_teachers_are_trained_first_and_seeds_share_them(material, monkeypatch) -> None:
+    ran = []
+
+    def run_trial(material: Material, settings: Settings) -> Path:
+        ran.append((settings.test_fold, settings.training.seed, settings.teachers))
+        folder = trials.trial_folder(material, settings)
+        files.write_json(folder / "trial.json", {"about": "", "seconds": 1.0, "uar": {}})
+        return folder
+
+    monkeypatch.setattr(trials, "run_trial", run_trial)
+    monkeypatch.setattr(Material, "arrays", lambda self, settings: None)
+    of_seed = [
+        replace(Settings(), seed=seed, training=replace(Settings().training, seed=seed))
+        for seed in (0, 1)
+    ]
+    trials.run(material, [*of_seed, replace(of_seed[0], test_fold=1)], jobs=1)
+    first = TEACHER_SEED
+    taught = [(0, first, 0), (0, first + 1, 0), (1, first, 0), (1, first + 1, 0)]
+    assert ran == [*taught, (0, 0, 2), (0, 1, 2), (1, 0, 2)]
+    dealt = [replace(one, protocol="clip_random") for one in of_seed]  # another split for each seed
+    assert [one.seed for two in dealt for one in trials.teachers_of(two)] == [0, 0, 1, 1]
+
+
+def test_teachers_and_distillation_go_together() -> None:
+    with pytest.raises(DataError, match="teachers and distillation, or neither, found 0 and 0.7"):
+        replace(Settings(), teachers=0)
+    assert trials.without_teachers(Settings()).training.distillation == 0
 
 
 def test_all_features_are_made_before_trials_that_run_side_by_side_need_them(
