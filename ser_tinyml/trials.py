@@ -394,7 +394,7 @@ def decide(probabilities: np.ndarray, label_ids: np.ndarray) -> dict[str, Any]:
     """When to answer and when to say "unsure": decision.json, but for the temperature.
 
     The threshold is the lowest at which validation answers are right TARGET_ACCURACY of the time,
-    with that CONFIDENCE; where none is, the one at which a fifth is answered, and `reached` says so.
+    with that CONFIDENCE; where none is, the one at which a fifth is answered, and `reached` tells.
     """
     try:
         chosen = calibration.choose_threshold(
