@@ -1,4 +1,4 @@
-"""What each choice is worth: the default settings, changed in one place at a time.
+"""What each choice is worth: the settings, changed in one place at a time.
 
 All are trained on three folds and scored on the speakers of the other two, the development folds
 (`folds.DEVELOPMENT`), so that the rest of the test stays unheard while choices are made.
@@ -15,7 +15,6 @@ import pandas as pd
 from ser_tinyml import degrade, evaluation, files, trials
 from ser_tinyml.files import DataError
 from ser_tinyml.frame_augment import NONE, margin
-from ser_tinyml.training_config import TrainingConfig
 from ser_tinyml.trials import POOL, Material, Settings
 
 BASE = "default"
@@ -52,7 +51,16 @@ class Ablation:
 
 
 def _alone(**kept: Any) -> dict[str, Any]:
-    return {"frame_augmentation": replace(NONE, **kept), "copies": 0}
+    return {"frame_augmentation": replace(NONE, **kept)}
+
+
+def quick(default: Settings, *, epochs: int) -> Settings:
+    """The default in fewer epochs, without teachers and waveform copies.
+
+    These two take most of the time, and are ablations of their own.
+    """
+    settings = replace(trials.without_teachers(default), copies=0)
+    return replace(settings, training=replace(settings.training, epochs=epochs))
 
 
 def table(base: Settings) -> list[Ablation]:
@@ -61,7 +69,7 @@ def table(base: Settings) -> list[Ablation]:
     Parameters
     ----------
     base
-        The default; without teachers, which would take most of the time of every ablation.
+        From `quick`.
     """
     frames, training = base.frame_augmentation, base.training
     if frames is None:
@@ -72,7 +80,7 @@ def table(base: Settings) -> list[Ablation]:
     def context(length_s: float) -> int:
         return round(length_s * seconds / stack) * stack
 
-    taught = TrainingConfig().distillation
+    taught, copies = Settings().training.distillation, Settings().copies
     plain = {"features.delta_frames": 0}
     return [
         Ablation(BASE, BASE, {}),
@@ -106,7 +114,7 @@ def table(base: Settings) -> list[Ablation]:
         ),
         Ablation("level", "absolute dB", {"features.level": "absolute"}),
         Ablation("level", "below the clip's maximum", {"features.level": "clip_max"}),
-        Ablation("augmentation", "no augmentation", {"frame_augmentation": None, "copies": 0}),
+        Ablation("augmentation", "no augmentation", {"frame_augmentation": None}),
         Ablation("augmentation", "only pace", _alone(stretch=frames.stretch)),
         Ablation("augmentation", "only shift", _alone(shift_frames=frames.shift_frames)),
         Ablation(
@@ -120,12 +128,8 @@ def table(base: Settings) -> list[Ablation]:
             "only noise",
             _alone(noise_probability=frames.noise_probability, noise_snr_db=frames.noise_snr_db),
         ),
-        Ablation(
-            "augmentation",
-            "only waveforms: noise, stretch, pitch",
-            {"frame_augmentation": None},
-        ),
-        Ablation("augmentation", "all frames, no waveforms", {"copies": 0}),
+        Ablation("augmentation", "only waveforms", {"frame_augmentation": None, "copies": copies}),
+        Ablation("augmentation", "waveforms too", {"copies": copies}),
         Ablation("training", "classes not weighted", {"training.class_weights": "none"}),
         Ablation("training", "classes weighted half-way", {"training.class_weights": "sqrt"}),
         Ablation("training", "no label smoothing", {"training.label_smoothing": 0.0}),

@@ -15,7 +15,7 @@ from ser_tinyml.files import DataError
 from ser_tinyml.frame_augment import NONE, margin
 from ser_tinyml.trials import POOL, Settings
 
-BASE = trials.without_teachers(Settings())
+BASE = ablations.quick(Settings(), epochs=12)
 TABLE = ablations.table(BASE)
 LARGEST_KB = 180  # of 1024 bytes
 FILE_OVERHEAD = 7_700  # bytes of an int8 file that are no weights, as measured
@@ -31,6 +31,12 @@ def test_a_change_is_made_where_its_path_says() -> None:
     assert found == replace(BASE, features=found.features, training=found.training, copies=2)
     with pytest.raises(TypeError, match="n_mfccs"):
         Ablation("", "", {"features.n_mfccs": 13}).apply(BASE)
+
+
+def test_the_quick_settings_are_the_default_but_for_what_takes_long() -> None:
+    training = replace(BASE.training, epochs=40, distillation=Settings().training.distillation)
+    assert replace(BASE, training=training, copies=2, teachers=2) == Settings()
+    assert BASE.training.epochs == 12 and BASE.copies == BASE.teachers == 0
 
 
 def test_the_default_comes_first_and_names_are_unique() -> None:
