@@ -5,11 +5,11 @@
 namespace ser {
 namespace model {
 
-constexpr char kQuantizationId[] = "f91f7ee356eb7d96";
+constexpr char kQuantizationId[] = "f0ec6ed1260462fd";
 
 // real = (int8 - zero point) * scale. To int8: divide, round halves away from zero, add
 // the zero point, clip to -128 and 127, and only then cast.
-constexpr float kInputScale = 0.0967510119f;
+constexpr float kInputScale = 0.0983669162f;
 constexpr int kInputZeroPoint = -7;
 constexpr float kOutputScale = 0.00390625f;
 constexpr int kOutputZeroPoint = -128;
