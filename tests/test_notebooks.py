@@ -17,6 +17,7 @@ from ser_tinyml.runs import RESEARCH, STAGES, Run
 ROOT = Path(__file__).parents[1]
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 LONGEST_CELL = 25
+LONGEST_PARAMETERS = 30  # a line each, and nothing else
 LONGEST_MEDIAN = 6
 LARGEST_MODEL = 180_000  # bytes
 
@@ -87,6 +88,7 @@ def test_a_parameter_says_what_it_is(path):
         for cell in pipeline.code_cells(pipeline.read_notebook(path))
         if "parameters" in cell.metadata.get("tags", [])
     ]
+    assert lines(cell.source) <= LONGEST_PARAMETERS
     without = [line for line in cell.source.splitlines() if "  # " not in line]
     assert [line for line in without if not line.startswith("seed = ")] == []
 
