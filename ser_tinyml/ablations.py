@@ -60,7 +60,11 @@ def quick(default: Settings, *, epochs: int) -> Settings:
     These two take most of the time, and are ablations of their own.
     """
     settings = replace(trials.without_teachers(default), copies=0)
-    return replace(settings, training=replace(settings.training, epochs=epochs))
+    return replace(
+        settings,
+        training=replace(settings.training, epochs=epochs),
+        teacher_training=replace(settings.teacher_training, epochs=epochs),
+    )
 
 
 def table(base: Settings) -> list[Ablation]:
@@ -148,15 +152,21 @@ def table(base: Settings) -> list[Ablation]:
         Ablation(
             "distillation",
             "taught by two nets of its size",
-            {"teachers": 2, "training.distillation": taught},
+            {"teachers": 2, "generations": 1, "training.distillation": taught},
+        ),
+        Ablation(
+            "distillation",
+            "taught by two generations of two",
+            {"teachers": 2, "generations": 2, "training.distillation": taught},
         ),
         Ablation(
             "distillation",
             "taught by one net twice as wide",
             {
                 "teachers": 1,
+                "generations": 1,
                 "training.distillation": taught,
-                "teacher_units": tuple(2 * width for width in training.units),
+                "teacher_training.units": tuple(2 * width for width in training.units),
             },
         ),
     ]
@@ -195,12 +205,7 @@ def run(
         raise DataError(f"ablation: expected one of {list(known)}, found {unknown[0]!r}")
     chosen = [known[name] for name in names] if names else list(known.values())
     settings = [
-        replace(
-            one,
-            protocol="development",
-            seed=seed,
-            training=replace(one.training, seed=seed),
-        )
+        trials.seeded(replace(one, protocol="development"), seed)
         for one in (ablation.apply(base) for ablation in chosen)
         for seed in seeds
     ]

@@ -45,13 +45,7 @@ def fold_settings(
 ) -> list[Settings]:
     """Settings of every fold and seed."""
     return [
-        replace(
-            base,
-            protocol="speaker",
-            test_fold=fold,
-            seed=seed,
-            training=replace(base.training, seed=seed),
-        )
+        trials.seeded(replace(base, protocol="speaker", test_fold=fold), seed)
         for seed in seeds
         for fold in test_folds
     ]

@@ -11,7 +11,18 @@ SCHEDULES = ("constant", "cosine")
 KEEP = ("best", "last")
 VERSIONS = ("all", "one")
 STEPS = ("last", "all")
-TEACHER_SEED = 100  # of the first teacher; the others count on from there
+FIRST_GENERATION = 100  # seed of the first net that learns from the labels alone, to teach
+
+
+def teacher_seeds(generation: int, *, teachers: int) -> range:
+    """Seeds of the nets of a generation of teachers; 0 learns from the labels alone."""
+    first = (generation - 1) * teachers if generation else FIRST_GENERATION
+    return range(first, first + teachers)
+
+
+def own_seed(seed: int, *, teachers: int, generations: int) -> int:
+    """Seed of the net that comes after so many generations: none of theirs."""
+    return seed + max(generations - 1, 0) * teachers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +82,7 @@ class TrainingConfig:
         For weights, order of rows, augmentation and dropout.
     """
 
-    epochs: int = 40
+    epochs: int = 60
     batch_size: int = 128
     learning_rate: float = 2.5e-3
     schedule: str = "cosine"
@@ -84,7 +95,7 @@ class TrainingConfig:
     label_smoothing: float = 0.1
     steps: str = "all"
     auxiliary: float = 0.5
-    distillation: float = 0.7
+    distillation: float = 1.0
     units: tuple[int, ...] = (128, 64)
     nonspeech: float = 0.0
     input_noise: float = 0.2
@@ -117,3 +128,7 @@ class TrainingConfig:
                 raise DataError(f"training: expected 0 <= {name} < 1, found {getattr(self, name)}")
         if not 0 <= self.distillation <= 1:
             raise DataError(f"training: expected 0 <= distillation <= 1, found {self.distillation}")
+
+
+# Of nets that teach; the labels teach them too.
+TEACHER = TrainingConfig(epochs=40, distillation=0.7)

@@ -28,7 +28,7 @@ from ser_tinyml.frame_augment import FrameAugmentConfig
 from ser_tinyml.pipeline import code_hash
 from ser_tinyml.release import DECISION
 from ser_tinyml.runs import plain_numbers
-from ser_tinyml.training_config import TEACHER_SEED, TrainingConfig
+from ser_tinyml.training_config import TEACHER, TrainingConfig, own_seed, teacher_seeds
 
 if TYPE_CHECKING:
     from ser_tinyml import training
@@ -66,9 +66,10 @@ class Settings:
         Clips of emotions outside the class set train the auxiliary answer.
     test_fraction, validation_fraction
         Of the random protocols.
-    teachers, teacher_units
-        So many nets of these LSTM layers are trained first, on the same rows, and teach
-        (`training.fit`); 0, and no distillation: without.
+    teachers, generations, teacher_training
+        So many nets in so many generations are trained first, on the same rows, and teach
+        (`training.fit`). The first generation learns from the labels alone, each other one, and
+        last the net itself, from all before it. All 0, and no distillation: without.
     """
 
     features: FeatureConfig = field(default_factory=lambda: preset("default"))
@@ -85,13 +86,15 @@ class Settings:
     test_fraction: float = 0.3
     validation_fraction: float = 0.1
     teachers: int = 2
-    teacher_units: tuple[int, ...] = (128, 64)
+    generations: int = 2
+    teacher_training: TrainingConfig = TEACHER
 
     def __post_init__(self) -> None:
-        if (self.teachers > 0) != (self.training.distillation > 0):
+        wanted = (self.teachers, self.generations, self.training.distillation)
+        if len({value > 0 for value in wanted}) > 1:
             raise DataError(
-                "settings: expected teachers and distillation, or neither, found "
-                f"{self.teachers} and {self.training.distillation}"
+                "settings: expected teachers, generations and distillation, or none of them, found "
+                f"{self.teachers}, {self.generations} and {self.training.distillation}"
             )
 
     def to_dict(self) -> dict[str, Any]:
@@ -177,7 +180,9 @@ def run(material: Material, settings: Sequence[Settings], *, jobs: int | None = 
     ]
     if not missing:
         return folders
-    run(material, [teacher for one in missing for teacher in teachers_of(one)], jobs=jobs)
+    for generation in range(max(one.generations for one in missing)):
+        before = [t for one in missing for t in teachers_of(one) if t.generations == generation]
+        run(material, before, jobs=jobs)
     print(f"trials to run: {len(missing)}", flush=True)
     tasks = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(
         delayed(run_trial)(material, one) for one in missing
@@ -199,25 +204,25 @@ def run(material: Material, settings: Sequence[Settings], *, jobs: int | None = 
 def teachers_of(settings: Settings) -> list[Settings]:
     """The trials whose nets teach. Where the split is by speaker, all seeds share them."""
     shared = 0 if settings.protocol in splits.BY_SPEAKER else settings.seed
-    return [
-        replace(
-            settings,
-            teachers=0,
-            seed=shared,
-            training=replace(
-                settings.training,
-                distillation=0.0,
-                units=settings.teacher_units,
-                seed=TEACHER_SEED + number,
-            ),
-        )
-        for number in range(settings.teachers)
-    ]
+    found = []
+    for generation in range(settings.generations):
+        one = replace(settings, training=settings.teacher_training)
+        one = replace(one, generations=generation) if generation else without_teachers(one)
+        for seed in teacher_seeds(generation, teachers=settings.teachers):
+            found.append(replace(one, seed=shared, training=replace(one.training, seed=seed)))
+    return found
 
 
 def without_teachers(settings: Settings) -> Settings:
     """The same, learned from the labels alone."""
-    return replace(settings, teachers=0, training=replace(settings.training, distillation=0.0))
+    training = replace(settings.training, distillation=0.0)
+    return replace(settings, teachers=0, generations=0, training=training)
+
+
+def seeded(settings: Settings, seed: int) -> Settings:
+    """The same with another seed, for the rows and for the net."""
+    own = own_seed(seed, teachers=settings.teachers, generations=settings.generations)
+    return replace(settings, seed=seed, training=replace(settings.training, seed=own))
 
 
 def trial_folder(material: Material, settings: Settings) -> Path:

@@ -34,9 +34,13 @@ def test_a_change_is_made_where_its_path_says() -> None:
 
 
 def test_the_quick_settings_are_the_default_but_for_what_takes_long() -> None:
-    training = replace(BASE.training, epochs=40, distillation=Settings().training.distillation)
-    assert replace(BASE, training=training, copies=2, teachers=2) == Settings()
-    assert BASE.training.epochs == 12 and BASE.copies == BASE.teachers == 0
+    default = Settings()
+    names = ("copies", "teachers", "generations", "training", "teacher_training")
+    assert replace(BASE, **{name: getattr(default, name) for name in names}) == default
+    changed = {"epochs": 12, "distillation": 0.0}
+    assert BASE.training == replace(default.training, **changed)
+    assert BASE.teacher_training == replace(default.teacher_training, epochs=12)
+    assert BASE.copies == BASE.teachers == BASE.generations == 0
 
 
 def test_the_default_comes_first_and_names_are_unique() -> None:
@@ -67,7 +71,7 @@ def test_an_ablation_changes_no_more_than_its_group_says(ablation) -> None:
         "corpora": {"corpora"},
         "context": {"features"},
         "int8": {"training"},
-        "distillation": {"training", "teachers", "teacher_units"},
+        "distillation": {"training", "teachers", "generations", "teacher_training"},
     }
     assert changed <= allowed[ablation.group]
 

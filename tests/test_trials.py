@@ -15,7 +15,7 @@ from ser_tinyml.augment import AugmentConfig
 from ser_tinyml.features import preset
 from ser_tinyml.files import DataError
 from ser_tinyml.frame_augment import FrameAugmentConfig
-from ser_tinyml.training_config import TEACHER_SEED
+from ser_tinyml.training_config import FIRST_GENERATION, own_seed, teacher_seeds
 from ser_tinyml.trials import Material, Settings
 
 OTHER = {  # another value for every setting
@@ -33,7 +33,8 @@ OTHER = {  # another value for every setting
     "test_fraction": 0.1,
     "validation_fraction": 0.2,
     "teachers": 1,
-    "teacher_units": (64, 32),
+    "generations": 1,
+    "teacher_training": replace(Settings().teacher_training, units=(64, 32)),
 }
 
 
@@ -126,22 +127,41 @@ def test_teachers_are_trained_first_and_seeds_share_them(material, monkeypatch) 
 
     monkeypatch.setattr(trials, "run_trial", run_trial)
     monkeypatch.setattr(Material, "arrays", lambda self, settings: None)
-    of_seed = [
-        replace(Settings(), seed=seed, training=replace(Settings().training, seed=seed))
-        for seed in (0, 1)
-    ]
+    of_seed = [trials.seeded(Settings(), seed) for seed in (0, 1)]
     trials.run(material, [*of_seed, replace(of_seed[0], test_fold=1)], jobs=1)
-    first = TEACHER_SEED
-    taught = [(0, first, 0), (0, first + 1, 0), (1, first, 0), (1, first + 1, 0)]
-    assert ran == [*taught, (0, 0, 2), (0, 1, 2), (1, 0, 2)]
+    first = FIRST_GENERATION
+    generations = [
+        [(fold, first + n, 0) for fold in (0, 1) for n in (0, 1)],
+        [(fold, n, 2) for fold in (0, 1) for n in (0, 1)],
+        [(0, 2, 2), (0, 3, 2), (1, 2, 2)],
+    ]
+    assert ran == sum(generations, [])
     dealt = [replace(one, protocol="clip_random") for one in of_seed]  # another split for each seed
-    assert [one.seed for two in dealt for one in trials.teachers_of(two)] == [0, 0, 1, 1]
+    seeds = [one.seed for two in dealt for one in trials.teachers_of(two)]
+    assert seeds == [0] * 4 + [1] * 4
+
+
+def test_each_generation_learns_from_all_before_it() -> None:
+    settings = replace(trials.seeded(Settings(), 0), generations=3)
+    nets = [*trials.teachers_of(settings), settings]
+    assert [net.generations for net in nets] == [0, 0, 1, 1, 2, 2, 3]
+    for net in nets:
+        assert [*map(str, trials.teachers_of(net))] == [*map(str, nets[: 2 * net.generations])]
+
+
+def test_no_net_has_the_seed_of_its_teachers() -> None:
+    for generations in range(4):
+        own = {own_seed(seed, teachers=3, generations=generations) for seed in range(50)}
+        seeds = [*(s for n in range(generations) for s in teacher_seeds(n, teachers=3)), *own]
+        assert len(set(seeds)) == len(seeds)
+    assert own_seed(7, teachers=0, generations=0) == 7
 
 
 def test_teachers_and_distillation_go_together() -> None:
-    with pytest.raises(DataError, match="teachers and distillation, or neither, found 0 and 0.7"):
+    with pytest.raises(DataError, match="or none of them, found 0, 2 and 1.0"):
         replace(Settings(), teachers=0)
-    assert trials.without_teachers(Settings()).training.distillation == 0
+    alone = trials.without_teachers(Settings())
+    assert alone.training.distillation == alone.generations == alone.teachers == 0
 
 
 def test_all_features_are_made_before_trials_that_run_side_by_side_need_them(
