@@ -903,8 +903,10 @@ An int8 LSTM that listens to {export.config.duration_s:.2f} s of speech and answ
 
 
 def _card_data(metrics: Mapping[str, Mapping[str, Any]]) -> str:
-    index, rows = metrics["01_index"], metrics["02_features"]
+    index, rows, training = (metrics[name] for name in ("01_index", "02_features", "03_train"))
     used = rows["corpora"]
+    teachers = training["teachers"]
+    taught = f", taught by {teachers} nets trained before on the same rows" if teachers else ""
     counts = ", ".join(f"{corpus} {index['clips_by_corpus'][corpus]:,}" for corpus in used)
     table = "\n".join(
         f"| {split} | {rows['rows_by_split'][split]:,} | {rows['speakers_by_split'][split]} |"
@@ -929,6 +931,7 @@ def _card_data(metrics: Mapping[str, Mapping[str, Any]]) -> str:
 ## Data and protocol
 
 Clips usable: {counts}. Augmentation, of training clips: {rows["augmentation"]}.
+Trained for {training["epochs"]} epochs{taught}.
 Protocol: `{rows["protocol"]}`. {protocol}
 
 | part | rows | speakers |

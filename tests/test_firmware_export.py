@@ -435,6 +435,8 @@ def stage_metrics(**changes: Any) -> dict[str, dict[str, Any]]:
         },
         "03_train": {
             "parameters": 133_444,
+            "epochs": 60,
+            "teachers": changes.get("teachers", 4),
             "scores": {"TESS": score(0.7), "all": score(0.512)},
             "scored": [*parts][-1],
         },
@@ -467,6 +469,13 @@ def test_card_of_a_release_says_that_there_is_no_test(export: Export) -> None:
     assert "There is no test" in card and "Measured on the validation rows." in card
     assert "| validation | 500 | 4 |" in card and "| test |" not in card
     assert "flatter" not in card
+
+
+def test_card_says_who_taught(export: Export) -> None:
+    card = firmware.model_card(export, stage_metrics(), name="real")
+    assert "Trained for 60 epochs, taught by 4 nets trained before on the same rows." in card
+    card = firmware.model_card(export, stage_metrics(teachers=0), name="real")
+    assert "Trained for 60 epochs." in card
 
 
 def test_card_of_synthetic_data_says_so_first(export: Export) -> None:

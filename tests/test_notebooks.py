@@ -41,6 +41,7 @@ def test_the_notebook_trains_as_the_trials_that_score_it_do():
     """Literals cannot be derived; here they are held to what they repeat."""
     settings = trials.Settings()
     own = asdict(settings) | asdict(settings.training) | asdict(settings.frame_augmentation)
+    own["teacher_epochs"] = settings.teacher_training.epochs
     given = defaults_of("03_train")
     del given["run_dir"]
     assert given == {name: own[name] for name in given}
