@@ -5,10 +5,10 @@
 namespace ser {
 namespace model {
 
-constexpr char kLabelsId[] = "f0ec6ed1260462fd";
+constexpr char kLabelsId[] = "ed273b06c062676f";
 constexpr int kLabelCount = 4;
 constexpr const char* kLabels[kLabelCount] = {"neutral", "happy", "surprise", "unpleasant"};
-constexpr float kUnsureThreshold = 0.89453125f;  // less probable is "unsure"
+constexpr float kUnsureThreshold = 0.88671875f;  // less probable is "unsure"
 
 }  // namespace model
 }  // namespace ser
