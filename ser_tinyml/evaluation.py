@@ -218,9 +218,8 @@ def robustness(
     work = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(
         delayed(_answer_degraded)(material, folder, name, conditions) for folder, name in tasks
     )
-    for _ in tqdm(
-        work, total=len(tasks), desc="robustness", unit="condition", disable=not progress
-    ):
+    shown = progress and len(tasks) > 0
+    for _ in tqdm(work, total=len(tasks), desc="robustness", unit="condition", disable=not shown):
         pass
     lines = []
     for folder in trial_folders:
