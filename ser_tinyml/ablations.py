@@ -84,6 +84,10 @@ def table(base: Settings) -> list[Ablation]:
     def context(length_s: float) -> int:
         return round(length_s * seconds / stack) * stack
 
+    def fewer_speakers(share: float) -> dict[str, Any]:
+        # as many steps for fewer speakers
+        return {"speaker_share": share, "training.epochs": round(training.epochs / share)}
+
     taught, copies = Settings().training.distillation, Settings().copies
     plain = {"features.delta_frames": 0}
     return [
@@ -146,6 +150,9 @@ def table(base: Settings) -> list[Ablation]:
         Ablation("training", "sounds without speech too", {"training.nonspeech": 0.15}),
         Ablation("corpora", "without CREMA-D", {"corpora": ("RAVDESS", "TESS", "SAVEE")}),
         Ablation("corpora", "without TESS", {"corpora": ("RAVDESS", "SAVEE", "CREMA-D")}),
+        Ablation("speakers", "a quarter of the speakers", fewer_speakers(1 / 4)),
+        Ablation("speakers", "half of the speakers", fewer_speakers(1 / 2)),
+        Ablation("speakers", "three quarters of the speakers", fewer_speakers(3 / 4)),
         Ablation("context", "2 s", {"features.n_frames": context(2)}),
         Ablation("context", "4 s", {"features.n_frames": context(4)}),
         Ablation("int8", "trained for int8", {"training.int8_weights": True}),
@@ -190,9 +197,9 @@ def run(
     Returns
     -------
     results
-        A line an ablation, the mean over seeds: group, name, uar (without TESS, int8),
-        float_uar, uar_<corpus>, uar_noise (at NOISE; NaN where the features are not for a board),
-        bytes (of the int8 file), macs_per_s, parameters.
+        A line an ablation, the mean over seeds: group, name, speaker_share (of those who may
+        train), uar (without TESS, int8), float_uar, uar_<corpus>, uar_noise (at NOISE; NaN where
+        the features are not for a board), bytes (of the int8 file), macs_per_s, parameters.
 
     Raises
     ------
@@ -221,7 +228,8 @@ def run(
     for number, ablation in enumerate(chosen):
         own = folders[number * len(seeds) : (number + 1) * len(seeds)]
         uar = evaluation.scores(own).groupby(["kind", "part"])["uar"].mean()
-        line = {"uar": uar["int8", POOL], "float_uar": uar["float", POOL]}
+        line = {"speaker_share": ablation.apply(base).speaker_share}
+        line |= {"uar": uar["int8", POOL], "float_uar": uar["float", POOL]}
         line |= {f"uar_{part}": value for part, value in uar["int8"].items() if part != POOL}
         if own[0] in board:
             found = evaluation.robustness(material, own, conditions=noisy, progress=False)

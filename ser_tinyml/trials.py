@@ -64,6 +64,8 @@ class Settings:
         As in `rows.plan_rows`; the seed is the training's too.
     other_emotions
         Clips of emotions outside the class set train the auxiliary answer.
+    speaker_share
+        Share of the training speakers of each corpus that train, over 0 to 1.
     test_fraction, validation_fraction
         Of the random protocols.
     teachers, generations, teacher_training
@@ -83,6 +85,7 @@ class Settings:
     test_fold: int = 0
     seed: int = 0
     other_emotions: bool = True
+    speaker_share: float = 1.0
     test_fraction: float = 0.3
     validation_fraction: float = 0.1
     teachers: int = 2
@@ -90,6 +93,10 @@ class Settings:
     teacher_training: TrainingConfig = TEACHER
 
     def __post_init__(self) -> None:
+        if not 0 < self.speaker_share <= 1:
+            raise DataError(
+                f"settings: expected speaker_share over 0 to 1, found {self.speaker_share}"
+            )
         wanted = (self.teachers, self.generations, self.training.distillation)
         if len({value > 0 for value in wanted}) > 1:
             raise DataError(
@@ -431,6 +438,7 @@ def _rows(
         validation_fraction=settings.validation_fraction,
         seed=settings.seed,
     )
+    plan = _fewer_speakers(plan, settings.speaker_share, seed=settings.seed)
     table, folder = material.arrays(settings)
     index = pd.MultiIndex.from_frame(table).get_indexer(
         pd.MultiIndex.from_frame(plan[["key", "variant"]])
@@ -440,6 +448,17 @@ def _rows(
         return plan, features, None
     windows = np.load(folder / "windows.npy", mmap_mode="r")[index]
     return plan, features, training.Frames(windows, settings.features, settings.frame_augmentation)
+
+
+def _fewer_speakers(plan: pd.DataFrame, share: float, *, seed: int) -> pd.DataFrame:
+    """The rows without some training speakers; who is in a small share is in every larger one."""
+    speakers = plan.loc[plan["split"] == splits.TRAIN, ["corpus", "speaker"]].drop_duplicates()
+    drawn = speakers.sort_values(["corpus", "speaker"]).sample(frac=1, random_state=seed)
+    number = drawn.groupby("corpus").cumcount()
+    wanted = np.ceil(share * drawn.groupby("corpus")["speaker"].transform("size"))
+    left_out = drawn.loc[number >= wanted, "speaker"]
+    kept = plan[~((plan["split"] == splits.TRAIN) & plan["speaker"].isin(left_out))]
+    return kept.reset_index(drop=True).assign(row=range(len(kept)))
 
 
 def _done(folder: Path) -> bool:

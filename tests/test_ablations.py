@@ -69,11 +69,19 @@ def test_an_ablation_changes_no_more_than_its_group_says(ablation) -> None:
         "augmentation": {"frame_augmentation", "copies"},
         "training": {"training"},
         "corpora": {"corpora"},
+        "speakers": {"speaker_share", "training"},
         "context": {"features"},
         "int8": {"training"},
         "distillation": {"training", "teachers", "generations", "teacher_training"},
     }
     assert changed <= allowed[ablation.group]
+
+
+def test_fewer_speakers_train_for_as_many_steps() -> None:
+    found = [a.apply(BASE) for a in TABLE if a.group == "speakers"]
+    assert len(found) == 3
+    for one in found:
+        assert one.training == replace(BASE.training, epochs=round(12 / one.speaker_share))
 
 
 def test_only_one_kind_of_augmentation_is_only_that() -> None:

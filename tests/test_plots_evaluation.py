@@ -84,3 +84,24 @@ def test_ablations_show_points_from_the_default_by_group_and_what_they_cost() ->
         shown = {point for line in groups for point in zip(*line.get_data(), strict=True)}
         assert shown == set(zip(values, table["uar"], strict=True))
     figure.canvas.draw()
+
+
+def test_speakers_show_the_score_against_the_share_that_trained() -> None:
+    table = pd.DataFrame(
+        [
+            ("default", "default", 1.0, 0.70, 0.66, 0.5),
+            ("features", "13 MFCC", 1.0, 0.60, 0.50, 0.5),
+            ("speakers", "a quarter of the speakers", 0.25, 0.55, 0.45, 0.4),
+        ],
+        columns=["group", "name", "speaker_share", "uar", "uar_RAVDESS", "uar_TESS"],
+    )
+    figure = plots.speakers(table, base="default")
+    (axis,) = figure.axes
+    shown = {line.get_label(): [*map(list, line.get_data())] for line in axis.lines}
+    assert shown == {
+        "RAVDESS": [[25, 100], [0.45, 0.66]],
+        "TESS": [[25, 100], [0.4, 0.5]],
+        "without TESS": [[25, 100], [0.55, 0.70]],
+    }
+    assert [text.get_text() for text in axis.get_xticklabels()] == ["25", "100"]
+    figure.canvas.draw()

@@ -30,6 +30,7 @@ OTHER = {  # another value for every setting
     "test_fold": 1,
     "seed": 1,
     "other_emotions": False,
+    "speaker_share": 0.5,
     "test_fraction": 0.1,
     "validation_fraction": 0.2,
     "teachers": 1,
@@ -197,6 +198,32 @@ def test_features_are_computed_once_for_each_version_of_each_clip(material, monk
             material.arrays(other)
     with pytest.raises(ZeroDivisionError):
         replace(material, clips=material.clips[:2]).arrays(settings)
+
+
+def test_a_share_of_the_speakers_is_a_share_in_every_corpus() -> None:
+    people = [f"RAVDESS-{n:02}" for n in range(8)] + [f"SAVEE-{n}" for n in range(3)] + ["TESS-OAF"]
+    plan = pd.DataFrame(
+        {
+            "row": range(3 * len(people)),
+            "key": [f"{who}/{part}" for who in people for part in "abc"],
+            "speaker": [who for who in people for _ in "abc"],
+            "split": ["train", "train", "validation"] * len(people),
+        }
+    )
+    plan["corpus"] = plan["speaker"].str.split("-").str[0]
+    before = set(people)
+    for share, count in ((1.0, (8, 3, 1)), (0.75, (6, 3, 1)), (0.5, (4, 2, 1)), (0.1, (1, 1, 1))):
+        found = trials._fewer_speakers(plan, share, seed=0)
+        train = found[found["split"] == "train"]
+        assert tuple(train.groupby("corpus")["speaker"].nunique()) == count
+        assert (train.groupby("speaker").size() == 2).all()  # all of a speaker, or nothing
+        assert (found["split"] == "validation").sum() == len(people)
+        assert list(found["row"]) == list(found.index) == list(range(len(found)))
+        assert set(train["speaker"]) <= before
+        before = set(train["speaker"])
+    for wrong in (0.0, 1.5):
+        with pytest.raises(DataError, match=f"speaker_share over 0 to 1, found {wrong}"):
+            Settings(speaker_share=wrong)
 
 
 def test_answers_are_those_of_the_test_or_of_validation_where_there_is_none(tmp_path) -> None:

@@ -12,7 +12,7 @@ from ser_tinyml.plots.style import CORPUS_COLOURS, EMOTION_COLOURS
 _POOL_COLOUR = "#34495e"
 _GROUP_COLOURS = (
     *("#34495e", "#3b6fa0", "#4d9a6a", "#e0a030", "#c9713d"),
-    *("#a15b9e", "#7a4fa3", "#b8323c", "#8c8c8c", "#5f8f3a"),
+    *("#a15b9e", "#7a4fa3", "#b8323c", "#2a9d9d", "#8c8c8c", "#5f8f3a"),
 )
 
 
@@ -91,4 +91,34 @@ def ablations(table: pd.DataFrame, *, base: str) -> Figure:
         axis.plot(at[column] / scale, at["uar"], "o", ms=12, mfc="none", mec="black", mew=1.5)
         axis.set(xlabel=label, ylabel="UAR")
     first.set_title("What it costs; ringed: the default")
+    return figure
+
+
+def speakers(table: pd.DataFrame, *, base: str) -> Figure:
+    """UAR against the share of the training speakers that trained, in all and by corpus.
+
+    Parameters
+    ----------
+    table
+        From `ablations.run`.
+    base
+        Name of the line with all speakers; those with fewer are the group "speakers".
+    """
+    chosen = table[(table["name"] == base) | (table["group"] == "speakers")]
+    chosen = chosen.sort_values("speaker_share")
+    figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
+    for corpus, colour in CORPUS_COLOURS.items():
+        if f"uar_{corpus}" in chosen:
+            score = chosen[f"uar_{corpus}"]
+            axis.plot(100 * chosen["speaker_share"], score, "o:", color=colour, label=corpus)
+    pool, share = chosen["uar"], 100 * chosen["speaker_share"]
+    axis.plot(share, pool, "o-", color=_POOL_COLOUR, linewidth=2.5, label="without TESS")
+    axis.set_xscale("log", base=2)
+    axis.set_xticks(share, [f"{value:.0f}" for value in share])
+    axis.set(
+        title="More speakers, as many steps of training",
+        xlabel="% of the training speakers",
+        ylabel="UAR, development speakers",
+    )
+    axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
