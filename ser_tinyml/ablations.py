@@ -88,8 +88,11 @@ def table(base: Settings) -> list[Ablation]:
         # as many steps for fewer speakers
         return {"speaker_share": share, "training.epochs": round(training.epochs / share)}
 
-    taught, copies = Settings().training.distillation, Settings().copies
-    plain = {"features.delta_frames": 0}
+    default = Settings()
+    taught = {
+        f"training.{name}": getattr(default.training, name) for name in ("distillation", "mixing")
+    }
+    copies, plain = {"copies": default.copies}, {"features.delta_frames": 0}
     return [
         Ablation(BASE, BASE, {}),
         Ablation("features", "13 MFCC", {"features.n_mfcc": 13, **plain}),
@@ -136,8 +139,8 @@ def table(base: Settings) -> list[Ablation]:
             "only noise",
             _alone(noise_probability=frames.noise_probability, noise_snr_db=frames.noise_snr_db),
         ),
-        Ablation("augmentation", "only waveforms", {"frame_augmentation": None, "copies": copies}),
-        Ablation("augmentation", "waveforms too", {"copies": copies}),
+        Ablation("augmentation", "only waveforms", {"frame_augmentation": None, **copies}),
+        Ablation("augmentation", "waveforms too", copies),
         Ablation("training", "classes not weighted", {"training.class_weights": "none"}),
         Ablation("training", "classes weighted half-way", {"training.class_weights": "sqrt"}),
         Ablation("training", "no label smoothing", {"training.label_smoothing": 0.0}),
@@ -159,12 +162,12 @@ def table(base: Settings) -> list[Ablation]:
         Ablation(
             "distillation",
             "taught by two nets of its size",
-            {"teachers": 2, "generations": 1, "training.distillation": taught},
+            {"teachers": 2, "generations": 1, **taught},
         ),
         Ablation(
             "distillation",
             "taught by two generations of two",
-            {"teachers": 2, "generations": 2, "training.distillation": taught},
+            {"teachers": 2, "generations": 2, **taught},
         ),
         Ablation(
             "distillation",
@@ -172,7 +175,7 @@ def table(base: Settings) -> list[Ablation]:
             {
                 "teachers": 1,
                 "generations": 1,
-                "training.distillation": taught,
+                **taught,
                 "teacher_training.units": tuple(2 * width for width in training.units),
             },
         ),

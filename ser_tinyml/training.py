@@ -323,7 +323,22 @@ class _Data:
         if self.config.input_noise:
             noise = rng.standard_normal(inputs.shape, dtype=np.float32)
             inputs = inputs + self.config.input_noise * noise
-        return [inputs, target, weight, emotion, emotion_weight]
+        arrays = [inputs, target, weight, emotion, emotion_weight]
+        return _mixed(arrays, rng, share=self.config.mixing) if self.config.mixing else arrays
+
+
+def _mixed(
+    arrays: Sequence[np.ndarray], rng: np.random.Generator, *, share: float
+) -> list[np.ndarray]:
+    """A share of the rows as a weighted mean of themselves, at least half, and another row."""
+    rows = len(arrays[0])
+    other = rng.permutation(rows)
+    own = np.where(rng.random(rows) < share, rng.uniform(0.5, 1, rows), 1).astype(np.float32)
+    found = []
+    for array in arrays:
+        factor = own.reshape(-1, *[1] * (array.ndim - 1))
+        found.append(factor * array + (1 - factor) * array[other])
+    return found
 
 
 def _share(clip: np.ndarray, speaker: np.ndarray, config: TrainingConfig) -> np.ndarray:

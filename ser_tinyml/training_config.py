@@ -62,6 +62,10 @@ class TrainingConfig:
         beside the classes, on clips of every emotion, and is not part of the model.
     distillation
         Weight, 0 to 1, of the teachers' answers against the labels; 0: without teachers.
+    mixing
+        Share of the rows of a batch to which another one is added, as at most half of the sum.
+        What is to be answered is mixed alike, and teachers hear the mixture: so they tell more
+        than what they know by heart.
     units
         Width of each LSTM layer.
     nonspeech
@@ -96,6 +100,7 @@ class TrainingConfig:
     steps: str = "all"
     auxiliary: float = 0.5
     distillation: float = 1.0
+    mixing: float = 0.5
     units: tuple[int, ...] = (128, 64)
     nonspeech: float = 0.0
     input_noise: float = 0.2
@@ -126,9 +131,10 @@ class TrainingConfig:
         for name in ("label_smoothing", "averaging", "dropout", "between_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise DataError(f"training: expected 0 <= {name} < 1, found {getattr(self, name)}")
-        if not 0 <= self.distillation <= 1:
-            raise DataError(f"training: expected 0 <= distillation <= 1, found {self.distillation}")
+        for name in ("distillation", "mixing"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise DataError(f"training: expected 0 <= {name} <= 1, found {getattr(self, name)}")
 
 
 # Of nets that teach; the labels teach them too.
-TEACHER = TrainingConfig(epochs=40, distillation=0.7)
+TEACHER = TrainingConfig(epochs=40, distillation=0.7, mixing=0.0)

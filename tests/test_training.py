@@ -25,8 +25,12 @@ PLAIN = {  # nothing that is drawn, averaged or weighted
     **{"averaging": 0.0, "class_weights": "none", "versions": "all", "speaker_clips": 0},
     **{"label_smoothing": 0.0, "steps": "last", "auxiliary": 0.0, "input_noise": 0.0},
     **{"normalise": False, "dropout": 0.0, "between_dropout": 0.0, "schedule": "constant"},
+    "mixing": 0.0,
 }
-EVERYTHING = {"nonspeech": 0.2, "speaker_clips": 20, "averaging": 0.9, "between_dropout": 0.2}
+EVERYTHING = {
+    **{"nonspeech": 0.2, "speaker_clips": 20, "averaging": 0.9, "between_dropout": 0.2},
+    "mixing": 0.5,
+}
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +123,17 @@ def test_learns_says_a_line_an_epoch_and_is_not_repeated(data, tmp_path) -> None
     assert same(fitted, again)
 
 
+def test_rows_are_mixed_with_what_they_are_to_answer() -> None:
+    rng = np.random.default_rng(0)
+    x, weight, rows = rng.normal(size=(400, 3, 2)), rng.random(400), np.eye(400)
+    mixed_x, mixed_weight, part = training._mixed([x, weight, rows], rng, share=0.25)
+    own = part.diagonal()
+    assert own.min() >= 0.5 and part.min() >= 0 and np.allclose(part.sum(axis=1), 1)
+    assert ((part > 0).sum(axis=1) <= 2).all() and 0.15 < (own < 1).mean() < 0.35
+    assert np.allclose(mixed_x, np.tensordot(part, x, axes=1))
+    assert np.allclose(mixed_weight, part @ weight)
+
+
 def test_an_interrupted_training_ends_at_the_same_weights(data, frames, tmp_path) -> None:
     """With all that is drawn: versions, frames, noise, dropout, sounds that are no speech."""
 
@@ -196,10 +211,11 @@ def test_no_speaker_has_more_clips_an_epoch_than_asked(data) -> None:
 
 def test_frames_are_new_in_every_epoch_and_reach_the_net_as_features(data, frames) -> None:
     rows = np.arange(10)
-    read = gathered(data, frames, input_noise=0.0)
+    read = gathered(data, frames, input_noise=0.0, mixing=0.0)
     first, second = (read.batch(rows, np.random.default_rng(n))[0] for n in (0, 1))
     assert (first != second).any(axis=(1, 2)).all()
-    still = gathered(data, replace(frames, augmentation=frame_augment.NONE), input_noise=0.0)
+    off = {"input_noise": 0.0, "mixing": 0.0}
+    still = gathered(data, replace(frames, augmentation=frame_augment.NONE), **off)
     found = still.batch(rows, np.random.default_rng(0))[0]
     margin = frame_augment.margin(CONFIG)
     own = frames.windows[rows, margin : margin + CONFIG.n_frames].astype(np.float32)
