@@ -150,6 +150,7 @@ def table(base: Settings) -> list[Ablation]:
         Ablation("training", "no average of weights", {"training.averaging": 0.0}),
         Ablation("training", "no dropout between layers", {"training.between_dropout": 0.0}),
         Ablation("training", "all TESS clips", {"training.speaker_clips": 0}),
+        Ablation("training", "clips mixed", {"training.mixing": default.training.mixing}),
         Ablation("training", "sounds without speech too", {"training.nonspeech": 0.15}),
         Ablation("corpora", "without CREMA-D", {"corpora": ("RAVDESS", "TESS", "SAVEE")}),
         Ablation("corpora", "without TESS", {"corpora": ("RAVDESS", "SAVEE", "CREMA-D")}),
@@ -168,6 +169,11 @@ def table(base: Settings) -> list[Ablation]:
             "distillation",
             "taught by two generations of two",
             {"teachers": 2, "generations": 2, **taught},
+        ),
+        Ablation(
+            "distillation",
+            "the same, clips not mixed",
+            {"teachers": 2, "generations": 2, **taught, "training.mixing": 0.0},
         ),
         Ablation(
             "distillation",

@@ -64,8 +64,7 @@ class TrainingConfig:
         Weight, 0 to 1, of the teachers' answers against the labels; 0: without teachers.
     mixing
         Share of the rows of a batch to which another one is added, as at most half of the sum.
-        What is to be answered is mixed alike, and teachers hear the mixture: so they tell more
-        than what they know by heart.
+        What is to be answered is mixed alike, and teachers hear the mixture.
     units
         Width of each LSTM layer.
     nonspeech
