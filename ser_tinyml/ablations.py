@@ -88,11 +88,9 @@ def table(base: Settings) -> list[Ablation]:
         # as many steps for fewer speakers
         return {"speaker_share": share, "training.epochs": round(training.epochs / share)}
 
-    default = Settings()
-    taught = {
-        f"training.{name}": getattr(default.training, name) for name in ("distillation", "mixing")
-    }
-    copies, plain = {"copies": default.copies}, {"features.delta_frames": 0}
+    default, plain, mixed = Settings(), {"features.delta_frames": 0}, {"training.mixing": 0.5}
+    copies = {"copies": default.copies}
+    taught = {"training.distillation": default.training.distillation}
     return [
         Ablation(BASE, BASE, {}),
         Ablation("features", "13 MFCC", {"features.n_mfcc": 13, **plain}),
@@ -150,7 +148,7 @@ def table(base: Settings) -> list[Ablation]:
         Ablation("training", "no average of weights", {"training.averaging": 0.0}),
         Ablation("training", "no dropout between layers", {"training.between_dropout": 0.0}),
         Ablation("training", "all TESS clips", {"training.speaker_clips": 0}),
-        Ablation("training", "clips mixed", {"training.mixing": default.training.mixing}),
+        Ablation("training", "clips mixed", mixed),
         Ablation("training", "sounds without speech too", {"training.nonspeech": 0.15}),
         Ablation("corpora", "without CREMA-D", {"corpora": ("RAVDESS", "TESS", "SAVEE")}),
         Ablation("corpora", "without TESS", {"corpora": ("RAVDESS", "SAVEE", "CREMA-D")}),
@@ -172,8 +170,8 @@ def table(base: Settings) -> list[Ablation]:
         ),
         Ablation(
             "distillation",
-            "the same, clips not mixed",
-            {"teachers": 2, "generations": 2, **taught, "training.mixing": 0.0},
+            "the same, clips mixed",
+            {"teachers": 2, "generations": 2, **taught, **mixed},
         ),
         Ablation(
             "distillation",

@@ -99,7 +99,7 @@ class TrainingConfig:
     steps: str = "all"
     auxiliary: float = 0.5
     distillation: float = 1.0
-    mixing: float = 0.5
+    mixing: float = 0.0
     units: tuple[int, ...] = (128, 64)
     nonspeech: float = 0.0
     input_noise: float = 0.2
@@ -136,4 +136,4 @@ class TrainingConfig:
 
 
 # Of nets that teach; the labels teach them too.
-TEACHER = TrainingConfig(epochs=40, distillation=0.7, mixing=0.0)
+TEACHER = TrainingConfig(epochs=40, distillation=0.7)

@@ -222,7 +222,7 @@ def teachers_of(settings: Settings) -> list[Settings]:
 
 def without_teachers(settings: Settings) -> Settings:
     """The same, learned from the labels alone."""
-    training = replace(settings.training, distillation=0.0, mixing=0.0)
+    training = replace(settings.training, distillation=0.0)
     return replace(settings, teachers=0, generations=0, training=training)
 
 
