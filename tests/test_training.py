@@ -211,11 +211,10 @@ def test_no_speaker_has_more_clips_an_epoch_than_asked(data) -> None:
 
 def test_frames_are_new_in_every_epoch_and_reach_the_net_as_features(data, frames) -> None:
     rows = np.arange(10)
-    read = gathered(data, frames, input_noise=0.0, mixing=0.0)
+    read = gathered(data, frames, input_noise=0.0)
     first, second = (read.batch(rows, np.random.default_rng(n))[0] for n in (0, 1))
     assert (first != second).any(axis=(1, 2)).all()
-    off = {"input_noise": 0.0, "mixing": 0.0}
-    still = gathered(data, replace(frames, augmentation=frame_augment.NONE), **off)
+    still = gathered(data, replace(frames, augmentation=frame_augment.NONE), input_noise=0.0)
     found = still.batch(rows, np.random.default_rng(0))[0]
     margin = frame_augment.margin(CONFIG)
     own = frames.windows[rows, margin : margin + CONFIG.n_frames].astype(np.float32)
