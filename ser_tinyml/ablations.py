@@ -170,6 +170,11 @@ def table(base: Settings) -> list[Ablation]:
         ),
         Ablation(
             "distillation",
+            "the same, rows not weighted",
+            {"teachers": 2, "generations": 2, **taught, "training.taught_weights": "none"},
+        ),
+        Ablation(
+            "distillation",
             "the same, clips mixed",
             {"teachers": 2, "generations": 2, **taught, **mixed},
         ),

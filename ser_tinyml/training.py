@@ -419,7 +419,7 @@ class _Net:
             label_loss = self._loss(self._smooth(target), answer, weight)
             loss = (1 - config.distillation) * label_loss
             if config.distillation:
-                loss += config.distillation * self._loss(self._taught(inputs), answer, 1.0)
+                loss += config.distillation * self._taught_loss(inputs, answer, weight)
             if config.auxiliary:
                 loss += config.auxiliary * self._loss(
                     self._smooth(emotion), answers[1], emotion_weight
@@ -445,6 +445,12 @@ class _Net:
         """What the teachers answer together after every step [shape=(rows, steps, classes)]."""
         logits = [teacher(inputs, training=False) for teacher in self.teachers]
         return tf.stop_gradient(tf.nn.softmax(tf.add_n(logits) / len(logits)))
+
+    def _taught_loss(self, inputs, logits, weight):
+        """Against what the teachers answer; the weight of a row of no class is zero, there 1."""
+        balanced = self.config.taught_weights == "balanced"
+        own = tf.where(weight > 0, weight, 1.0) if balanced else 1.0
+        return self._loss(self._taught(inputs), logits, own)
 
     def _loss(self, wanted, logits, weight):
         """Weighted cross-entropy, over the steps that are trained, a row."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ser_tinyml.files import DataError
 
 CLASS_WEIGHTS = ("none", "sqrt", "balanced")
+TAUGHT_WEIGHTS = ("none", "balanced")
 SCHEDULES = ("constant", "cosine")
 KEEP = ("best", "last")
 VERSIONS = ("all", "one")
@@ -62,6 +63,9 @@ class TrainingConfig:
         beside the classes, on clips of every emotion, and is not part of the model.
     distillation
         Weight, 0 to 1, of the teachers' answers against the labels; 0: without teachers.
+    taught_weights
+        "balanced": in what the teachers' answers teach, too, a row weighs with its class, where it
+        has one; "none": all rows weigh the same, and frequent classes have most of the lesson.
     mixing
         Share of the rows of a batch to which another one is added, as at most half of the sum.
         What is to be answered is mixed alike, and teachers hear the mixture.
@@ -99,6 +103,7 @@ class TrainingConfig:
     steps: str = "all"
     auxiliary: float = 0.5
     distillation: float = 1.0
+    taught_weights: str = "balanced"
     mixing: float = 0.0
     units: tuple[int, ...] = (128, 64)
     nonspeech: float = 0.0
@@ -114,6 +119,7 @@ class TrainingConfig:
             ("schedule", self.schedule, SCHEDULES),
             ("keep", self.keep, KEEP),
             ("class_weights", self.class_weights, CLASS_WEIGHTS),
+            ("taught_weights", self.taught_weights, TAUGHT_WEIGHTS),
             ("versions", self.versions, VERSIONS),
             ("steps", self.steps, STEPS),
         ):
@@ -135,5 +141,5 @@ class TrainingConfig:
                 raise DataError(f"training: expected 0 <= {name} <= 1, found {getattr(self, name)}")
 
 
-# Of nets that teach; the labels teach them too.
-TEACHER = TrainingConfig(epochs=40, distillation=0.7)
+# Of nets that teach; the labels teach them too, and keep the rare classes up.
+TEACHER = TrainingConfig(epochs=40, distillation=0.7, taught_weights="none")

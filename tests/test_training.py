@@ -345,6 +345,22 @@ def test_teachers_hear_what_the_net_hears_and_their_mean_logit_counts(data, eage
     assert not own & {id(variable) for one in net.teachers for variable in one.variables}
 
 
+@pytest.mark.parametrize("kind", ["none", "balanced"])
+def test_what_is_taught_weighs_with_the_class_of_a_row_if_it_has_one(data, eager, kind) -> None:
+    read = gathered(data, distillation=1.0, taught_weights=kind, steps="last")
+    net = training._Net(read, n_classes=4, config=read.config, teachers=[teacher(seed=1)])
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(3, *CONFIG.feature_shape)).astype(np.float32)
+    logits = rng.normal(size=(3, CONFIG.feature_shape[0], 4)).astype(np.float32)
+    alone = [
+        float(net._taught_loss(inputs[n : n + 1], logits[n : n + 1], tf.constant([1.0])))
+        for n in range(3)
+    ]
+    together = float(net._taught_loss(inputs, logits, tf.constant([0.5, 3.0, 0.0])))
+    counts = [0.5, 3.0, 1.0] if kind == "balanced" else [1.0, 1.0, 1.0]
+    assert together == pytest.approx(np.mean(np.multiply(alone, counts)), rel=1e-4)
+
+
 def test_normalisation_survives_its_file(tmp_path) -> None:
     rng = np.random.default_rng(0)
     before = Normalisation.fit(rng.normal(5, 3, size=(20, 4, 2)).astype(np.float32))
@@ -379,6 +395,7 @@ def test_class_weights() -> None:
         *({"epochs": 0}, {"schedule": "linear"}, {"class_weights": "yes"}, {"patience": -1}),
         *({"averaging": 1.0}, {"versions": "two"}, {"steps": "first"}, {"auxiliary": -0.5}),
         *({"between_dropout": 1.0}, {"distillation": 1.5}, {"nonspeech": -1.0}, {"keep": "all"}),
+        {"taught_weights": "sqrt"},
     ],
 )
 def test_a_bad_setting_is_refused(bad) -> None:

@@ -29,7 +29,6 @@ def part(uar: float, *, folds: int, n: int, std: float | None = 0.02) -> dict[st
 EVALUATION = {  # metrics of stage 07
     "summary": {"TESS": part(0.6, folds=1, n=80), "without TESS": part(0.71, folds=5, n=900)},
     "seeds": "0 1",
-    "robustness_folds": "0",
     "unsure": {"all": {"ece": 0.031, "coverage": 0.5, "answered_accuracy": 0.84}},
     "streaming": {
         **{"uar": 0.65, "answered": 0.4, "answered_accuracy": 0.8, "delay_median_s": 0.52},

@@ -5,10 +5,10 @@
 namespace ser {
 namespace model {
 
-constexpr char kLabelsId[] = "ed273b06c062676f";
+constexpr char kLabelsId[] = "1723f07137263092";
 constexpr int kLabelCount = 4;
 constexpr const char* kLabels[kLabelCount] = {"neutral", "happy", "surprise", "unpleasant"};
-constexpr float kUnsureThreshold = 0.88671875f;  // less probable is "unsure"
+constexpr float kUnsureThreshold = 0.91015625f;  // less probable is "unsure"
 
 }  // namespace model
 }  // namespace ser

@@ -5,7 +5,7 @@
 namespace ser {
 namespace model {
 
-constexpr char kQuantizationId[] = "ed273b06c062676f";
+constexpr char kQuantizationId[] = "1723f07137263092";
 
 // real = (int8 - zero point) * scale. To int8: divide, round halves away from zero, add
 // the zero point, clip to -128 and 127, and only then cast.
