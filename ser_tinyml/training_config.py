@@ -64,8 +64,9 @@ class TrainingConfig:
     distillation
         Weight, 0 to 1, of the teachers' answers against the labels; 0: without teachers.
     taught_weights
-        "balanced": in what the teachers' answers teach, too, a row weighs with its class, where it
-        has one; "none": all rows weigh the same, and frequent classes have most of the lesson.
+        "balanced": in what the teachers' answers teach, too, a row weighs as `class_weights` says
+        of its class, or 1 where it has none; "none": all rows weigh the same, and frequent classes
+        have most of the lesson.
     mixing
         Share of the rows of a batch to which another one is added, as at most half of the sum.
         What is to be answered is mixed alike, and teachers hear the mixture.
