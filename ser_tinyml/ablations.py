@@ -13,12 +13,14 @@ from typing import Any
 import pandas as pd
 
 from ser_tinyml import degrade, evaluation, files, trials
+from ser_tinyml.augment import AugmentConfig
 from ser_tinyml.files import DataError
 from ser_tinyml.frame_augment import NONE, margin
 from ser_tinyml.trials import POOL, Material, Settings
 
 BASE = "default"
-NOISE = "pink 10 dB"  # the condition of the column `uar_noise`
+SCORES = ("accuracy", "macro_f1", "majority_accuracy", "majority_uar")
+DEGRADED = {"uar_noise": "pink 10 dB", "uar_loud": "gain +20 dB"}  # column: its condition
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,20 @@ class Ablation:
 
 def _alone(**kept: Any) -> dict[str, Any]:
     return {"frame_augmentation": replace(NONE, **kept)}
+
+
+# What `degrade.gain` does to each recording at +20 dB, and nothing else.
+TOO_LOUD = AugmentConfig(
+    noise_probability=0,
+    background_probability=0,
+    stretch_probability=0,
+    pitch_probability=0,
+    room_probability=0,
+    band_probability=0,
+    overdrive_probability=0,
+    gain_db=(20.0, 20.0),
+    shift_s=(0.0, 0.0),
+)
 
 
 def quick(default: Settings, *, epochs: int) -> Settings:
@@ -139,6 +155,11 @@ def table(base: Settings) -> list[Ablation]:
         ),
         Ablation("augmentation", "only waveforms", {"frame_augmentation": None, **copies}),
         Ablation("augmentation", "waveforms too", copies),
+        Ablation(
+            "augmentation",
+            "every second clip 20 dB too loud",
+            {"copies": 1, "waveform_augmentation": TOO_LOUD},
+        ),
         Ablation("training", "classes not weighted", {"training.class_weights": "none"}),
         Ablation("training", "classes weighted half-way", {"training.class_weights": "sqrt"}),
         Ablation("training", "no label smoothing", {"training.label_smoothing": 0.0}),
@@ -210,8 +231,9 @@ def run(
     -------
     results
         A line an ablation, the mean over seeds: group, name, speaker_share (of those who may
-        train), uar (without TESS, int8), float_uar, uar_<corpus>, uar_noise (at NOISE; NaN where
-        the features are not for a board), bytes (of the int8 file), macs_per_s, parameters.
+        train), uar (without TESS, int8), uar_low and uar_high (the worst and the best seed),
+        float_uar, SCORES and recall_<class> (as uar), uar_<corpus>, the columns of DEGRADED (NaN
+        where the features are not for a board), bytes (of the int8 file), macs_per_s, parameters.
 
     Raises
     ------
@@ -234,18 +256,23 @@ def run(
         for folder, one in zip(folders, settings, strict=True)
         if one.features.causal and POOL in trials.parts(trials.answers(folder))
     ]
-    noisy = {NOISE: degrade.CONDITIONS[NOISE]}
-    evaluation.robustness(material, board, conditions=noisy, jobs=jobs)
+    conditions = {name: degrade.CONDITIONS[name] for name in DEGRADED.values()}
+    evaluation.robustness(material, board, conditions=conditions, jobs=jobs)
     lines = []
     for number, ablation in enumerate(chosen):
         own = folders[number * len(seeds) : (number + 1) * len(seeds)]
-        uar = evaluation.scores(own).groupby(["kind", "part"])["uar"].mean()
+        scores = evaluation.scores(own)
+        summary = evaluation.summary(scores)
+        pool = summary.loc[POOL]
+        of_seed = scores.query("kind == 'int8' and part == @POOL")["uar"]
         line = {"speaker_share": ablation.apply(base).speaker_share}
-        line |= {"uar": uar["int8", POOL], "float_uar": uar["float", POOL]}
-        line |= {f"uar_{part}": value for part, value in uar["int8"].items() if part != POOL}
+        line |= {"uar": pool["uar"], "uar_low": of_seed.min(), "uar_high": of_seed.max()}
+        line |= pool[["float_uar", *SCORES, *pool.filter(regex="^recall_").index]].to_dict()
+        line |= {f"uar_{part}": uar for part, uar in summary["uar"].items() if part != POOL}
         if own[0] in board:
-            found = evaluation.robustness(material, own, conditions=noisy, progress=False)
-            line["uar_noise"] = found.loc[found["part"] == POOL, "uar"].mean()
+            found = evaluation.robustness(material, own, conditions=conditions, progress=False)
+            degraded = found[found["part"] == POOL].groupby("condition")["uar"].mean()
+            line |= {column: degraded[name] for column, name in DEGRADED.items()}
         size = files.read_json(own[0] / "trial.json")["size"]
         lines.append({"group": ablation.group, "name": ablation.name, **line, **size})
     return pd.DataFrame(lines)

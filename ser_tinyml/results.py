@@ -210,7 +210,7 @@ def card_section(found: dict[str, Any]) -> str:
             f"{_number(live['delay_median_s'], 2)} s from the end of speech to the decision "
             "(median).",
             f"- False alarms: {alarms:.1f} an hour without speech.",
-            "- Degraded sound (first seed):",
+            "- Degraded sound:",
             *(
                 f"  - {name}: {line['points lost']:+.1f} points of UAR lost."
                 for name, line in sorted(found["robustness"].items(), key=_place)

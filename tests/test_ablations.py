@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import small_trials as small
 
-from ser_tinyml import ablations, models, rows, trials
+from ser_tinyml import ablations, augment, degrade, models, rows, trials
 from ser_tinyml.ablations import Ablation
 from ser_tinyml.files import DataError
 from ser_tinyml.frame_augment import NONE, margin
@@ -66,7 +66,7 @@ def test_an_ablation_changes_no_more_than_its_group_says(ablation) -> None:
         "features": {"features"},
         "alignment": {"features", "frame_augmentation"},
         "level": {"features"},
-        "augmentation": {"frame_augmentation", "copies"},
+        "augmentation": {"frame_augmentation", "copies", "waveform_augmentation"},
         "training": {"training"},
         "corpora": {"corpora"},
         "speakers": {"speaker_share", "training"},
@@ -173,6 +173,17 @@ def test_without_frames_there_is_nothing_to_ablate() -> None:
         ablations.table(replace(BASE, frame_augmentation=None))
 
 
+def test_too_loud_is_the_gain_that_is_tested() -> None:
+    rng = np.random.default_rng(0)
+    samples = rng.uniform(-0.3, 0.3, size=4000)
+    found = augment.augment(
+        samples, rng, config=ablations.TOO_LOUD, sample_rate=degrade.RATE, backgrounds=[]
+    )
+    tested = degrade.CONDITIONS[ablations.DEGRADED["uar_loud"]].change(samples, rng)
+    assert np.abs(tested).max() == 1
+    np.testing.assert_allclose(found, tested, atol=2 / 32768)
+
+
 def test_an_unknown_name_is_refused(tmp_path) -> None:
     with pytest.raises(DataError, match="expected one of .*'2 s'.* found '3 s'"):
         ablations.run(small.material(tmp_path), BASE, names=["2 s", "3 s"])
@@ -200,10 +211,15 @@ def test_a_line_is_the_mean_over_seeds_and_noise_is_for_the_board(tmp_path, monk
         return folders
 
     def robustness(material, trial_folders, *, conditions, jobs=None, progress=True):
-        assert list(conditions) == [ablations.NOISE]
+        assert list(conditions) == list(ablations.DEGRADED.values())
         noisy.extend(path.name for path in trial_folders if progress)
         numbers = [0.1 * int(path.name) for path in trial_folders]
-        lines = [{"part": part, "uar": n} for n in numbers for part in (POOL, "RAVDESS")]
+        lines = [
+            {"condition": name, "part": part, "uar": n + 0.5 * name.startswith("gain")}
+            for n in numbers
+            for part in (POOL, "RAVDESS")
+            for name in conditions
+        ]
         return pd.DataFrame(lines)
 
     monkeypatch.setattr(trials, "run", run)
@@ -217,8 +233,14 @@ def test_a_line_is_the_mean_over_seeds_and_noise_is_for_the_board(tmp_path, monk
     assert list(found["name"]) == names and list(found["group"]) == ["level", "default"]
     absolute, default = (line for _, line in found.iterrows())
     assert (absolute["uar"], default["uar"]) == (0.5, 1)
+    assert (absolute["uar_low"], absolute["uar_high"], default["uar_low"]) == (0, 1, 1)
     assert (absolute["uar_TESS"], default["uar_TESS"]) == (0.5, 1)
+    assert (absolute["accuracy"], default["accuracy"], default["macro_f1"]) == (0.5, 1, 1)
+    recalls = [f"recall_{name}" for name in small.CLASSES]
+    assert list(absolute[recalls]) == [0.5, 0.5, 0.5]
+    assert default["majority_uar"] == pytest.approx(1 / 3)
     assert (absolute["float_uar"], default["float_uar"]) == (1, 1)
     assert (absolute["bytes"], default["bytes"]) == (5001, 5000)
     assert noisy == ["2", "3"]
-    assert default["uar_noise"] == pytest.approx(0.25) and np.isnan(absolute["uar_noise"])
+    assert (default["uar_noise"], default["uar_loud"]) == pytest.approx((0.25, 0.75))
+    assert np.isnan(absolute["uar_noise"]) and np.isnan(absolute["uar_loud"])

@@ -59,7 +59,7 @@ def test_all_notebooks_that_know_a_parameter_begin_with_the_same_value():
         for name, value in defaults_of(stage).items():
             known.setdefault(name, {})[stage] = value
     differ = {name: values for name, values in known.items() if len(set(values.values())) > 1}
-    assert set(differ) <= {"seeds", "epochs"}  # of many ablations each is trained for less
+    assert set(differ) <= {"epochs"}  # of many ablations each is trained for less
 
 
 @every_notebook

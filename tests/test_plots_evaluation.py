@@ -68,11 +68,17 @@ def test_ablations_show_points_from_the_default_by_group_and_what_they_cost() ->
         ],
         columns=["group", "name", "uar", "bytes", "macs_per_s"],
     )
+    table["uar_low"], table["uar_high"] = table["uar"] - 0.02, table["uar"] + 0.01
     figure = plots.ablations(table, base="default")
     bars, size, work = figure.axes
+    (seeds,) = bars.collections
+    ends = [segment[:, 0].tolist() for segment in seeds.get_segments()]
+    assert ends == [pytest.approx(pair) for pair in ([-7, -4], [-1, 2], [-12, -9])]
     assert [text.get_text() for text in bars.get_yticklabels()] == ["2 s", "40 MFCC", "13 MFCC"]
-    assert [bar.get_width() for bar in bars.patches] == pytest.approx([-5, 1, -10])
-    colours = [bar.get_facecolor() for bar in bars.patches]
+    *widths, band = bars.patches
+    assert [bar.get_width() for bar in widths] == pytest.approx([-5, 1, -10])
+    assert (band.get_x(), band.get_width()) == pytest.approx((-2, 3))
+    colours = [bar.get_facecolor() for bar in widths]
     assert colours[1] == colours[2] != colours[0]
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["features", "context"]

@@ -55,6 +55,8 @@ def folds(scores: pd.DataFrame, summary: pd.DataFrame) -> Figure:
 def ablations(table: pd.DataFrame, *, base: str) -> Figure:
     """How far each change moves the UAR, and UAR against size and work.
 
+    A thin line goes from the worst to the best seed; the band behind is that of the default.
+
     Parameters
     ----------
     table
@@ -71,6 +73,10 @@ def ablations(table: pd.DataFrame, *, base: str) -> Figure:
     shown = table[table["name"] != base].iloc[::-1].reset_index(drop=True)
     difference = 100 * (shown["uar"] - reference)
     bars.barh(shown.index, difference, color=[colours[name] for name in shown["group"]])
+    low, high = (100 * (table[column] - reference) for column in ("uar_low", "uar_high"))
+    is_base = table["name"] == base
+    bars.axvspan(low[is_base].iloc[0], high[is_base].iloc[0], color="0.9", zorder=0)
+    bars.hlines(shown.index, *(part[~is_base].iloc[::-1] for part in (low, high)), color="0.3")
     bars.set_yticks(shown.index, shown["name"])
     bars.axvline(0, color="black", linewidth=1)
     bars.set(
