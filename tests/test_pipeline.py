@@ -191,7 +191,9 @@ def test_interrupt_leaves_no_process_and_the_next_run_takes_up_where_it_stopped(
     wait = f"Path({str(started)!r}).write_text(str(os.getpid()))\ntime.sleep(600)"
     toy_notebooks.write(house.notebooks, "02_features", wait)
     call = (
-        "import sys; from ser_tinyml import __main__ as m, pipeline; "
+        # a shell ignores SIGINT for what runs in its background, tests and their children too
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from ser_tinyml import __main__ as m, pipeline; "
         "sys.exit(m._guarded(lambda: pipeline.run("
         "sys.argv[1], recordings=sys.argv[2], notebooks_dir=sys.argv[3]) and None))"
     )
