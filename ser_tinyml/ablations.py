@@ -251,11 +251,7 @@ def run(
         for seed in seeds
     ]
     folders = trials.run(material, settings, jobs=jobs)
-    board = [
-        folder
-        for folder, one in zip(folders, settings, strict=True)
-        if one.features.causal and POOL in trials.parts(trials.answers(folder))
-    ]
+    board = [folder for folder, one in zip(folders, settings, strict=True) if one.features.causal]
     conditions = {name: degrade.CONDITIONS[name] for name in DEGRADED.values()}
     evaluation.robustness(material, board, conditions=conditions, jobs=jobs)
     lines = []
