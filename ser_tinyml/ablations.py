@@ -75,10 +75,11 @@ def quick(default: Settings, *, epochs: int) -> Settings:
 
     These two take most of the time, and are ablations of their own.
     """
-    settings = replace(trials.without_teachers(default), copies=0)
+    settings = trials.without_teachers(default)
     return replace(
         settings,
-        training=replace(settings.training, epochs=epochs),
+        copies=0,
+        training=replace(settings.training, epochs=epochs, loud=0.0),
         teacher_training=replace(settings.teacher_training, epochs=epochs),
     )
 

@@ -14,6 +14,7 @@ import scipy.fft
 
 from ser_tinyml import audio, files
 
+LOUD_DB = (10.0, 24.0)  # over full scale: where clipping can be heard
 COLOURS = {"white": 0.0, "pink": 1.0, "brown": 2.0}  # power falls as 1 / frequency ** exponent
 
 

@@ -25,13 +25,14 @@ from ser_tinyml.features import FeatureConfig
 from ser_tinyml.files import DataError
 
 CLEAN = "clean"
+LOUD = "loud"
 ORIGINAL_VARIANTS = ("noise", "noise_stretch_pitch")
 CHUNK_CLIPS = 32
 
 
 def row_rng(seed: int, key: str, variant: str) -> np.random.Generator:
     """The generator of one row: the same whatever else is computed, and in which order."""
-    name = variant if variant.startswith("random") else "original"  # its two rows share one noise
+    name = "original" if variant in ORIGINAL_VARIANTS else variant  # its two rows share one noise
     return np.random.default_rng([seed, int(files.sha256_bytes(f"{key} {name}".encode())[:16], 16)])
 
 
@@ -71,6 +72,8 @@ def clip_features(
         rng = row_rng(seed, key, variant)
         if variant == CLEAN:
             version = samples
+        elif variant == LOUD:
+            version = augment.overdrive(samples, decibel=rng.uniform(*augment.LOUD_DB))
         elif variant in ORIGINAL_VARIANTS:
             noisy = augment.original_noise(samples, rng) if noisy is None else noisy
             version = noisy

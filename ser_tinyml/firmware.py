@@ -906,7 +906,7 @@ def _card_data(metrics: Mapping[str, Mapping[str, Any]]) -> str:
     index, rows, training = (metrics[name] for name in ("01_index", "02_features", "03_train"))
     used = rows["corpora"]
     teachers = training["teachers"]
-    taught = f", taught by {teachers} nets trained before on the same rows" if teachers else ""
+    taught = f", taught by {teachers} nets trained before on the same clips" if teachers else ""
     counts = ", ".join(f"{corpus} {index['clips_by_corpus'][corpus]:,}" for corpus in used)
     table = "\n".join(
         f"| {split} | {rows['rows_by_split'][split]:,} | {rows['speakers_by_split'][split]} |"

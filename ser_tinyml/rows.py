@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ser_tinyml import labels, splits
-from ser_tinyml.extract import CLEAN, ORIGINAL_VARIANTS
+from ser_tinyml.extract import CLEAN, LOUD, ORIGINAL_VARIANTS
 from ser_tinyml.files import DataError
 
 AUGMENTATIONS = ("random", "original", "none")
@@ -23,6 +23,7 @@ def plan_rows(
     protocol: str,
     augmentation: str,
     augmented_rows: int,
+    loud: bool,
     sad_angry_fraction: float,
     other_emotions: bool = False,
     test_fold: int,
@@ -47,6 +48,8 @@ def plan_rows(
         "random": each training clip as it is, and `augmented_rows` random versions. "original":
         the published recipe, a noisy version and that one stretched and pitched, no clean row.
         "none": clean rows only.
+    loud
+        One more copy of each training clip, far over full scale and clipped there.
     sad_angry_fraction
         Share of the sad and of the angry clips that is kept.
     other_emotions
@@ -77,6 +80,11 @@ def plan_rows(
             raise DataError(f"{name}: expected one of {known}, found {value!r}")
     if augmented_rows < 0:
         raise DataError(f"augmented_rows: expected 0 or more, found {augmented_rows}")
+    if loud and (augmentation == "original" or protocol == "leaky_random"):
+        raise DataError(
+            "loud copies: expected none where versions are dealt at random or the clip itself is "
+            f"none of them, found them with {augmentation!r} and {protocol!r}"
+        )
     table = labels.label_clips(
         clips,
         class_set=class_set,
@@ -89,7 +97,7 @@ def plan_rows(
         "random": [CLEAN, *(f"random_{number}" for number in range(1, augmented_rows + 1))],
         "original": list(ORIGINAL_VARIANTS),
         "none": [CLEAN],
-    }[augmentation]
+    }[augmentation] + [LOUD] * loud
     if protocol == "leaky_random":
         table = table[table["label_id"] >= 0]
         rows = _repeat(table, [copies] * len(table))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ser_tinyml import files, frame_augment, metrics, models, splits
+from ser_tinyml.extract import CLEAN, LOUD
 from ser_tinyml.features import FeatureConfig, cepstra
 from ser_tinyml.files import DataError
 from ser_tinyml.frame_augment import FrameAugmentConfig
@@ -112,15 +114,16 @@ def fit(
         float32, not normalised; may be memory-mapped.
     rows
         Table with columns label_id and split, in the order of the features; key, speaker and
-        emotion where the configuration needs them. A training row whose label_id is -1 belongs to
-        no class and serves the auxiliary answer only.
+        emotion, and variant beside key, where the configuration needs them. A training row whose
+        label_id is -1 belongs to no class and serves the auxiliary answer only.
     classes
         Names of the classes.
     frames
         Train on these bands, changed anew each epoch, instead of on the features as they are.
     teachers
         For distillation: fitted models of the same inputs and classes. They hear each clip as it
-        was changed for this step, and their mean logit after each step is what is learned.
+        was changed for this step, and in place of a loud copy the clip itself, changed alike; their
+        mean logit after each step is what is learned.
     say
         Gets one line an epoch.
 
@@ -184,6 +187,9 @@ class _Data:
     ----------
     train [shape=(n,)]
         Rows of the features.
+    heard [shape=(n,)], loud [shape=(n,)]
+        The row that teachers hear in place of each, which for a loud copy is the clip itself; and
+        the loud copy of each row's clip. Without such copies, each row itself.
     target [shape=(n, n_classes)], weight [shape=(n,)]
         One-hot class and its weight; both zero where a row belongs to no class.
     emotion [shape=(n, emotions)], emotion_weight [shape=(n,)]
@@ -193,6 +199,8 @@ class _Data:
     """
 
     train: np.ndarray
+    heard: np.ndarray
+    loud: np.ndarray
     features: np.ndarray
     frames: Frames | None
     normalisation: Normalisation
@@ -221,14 +229,21 @@ class _Data:
                 raise DataError(
                     f"training: expected {len(rows)} rows of {name}, found {len(array)}"
                 )
-        parts = [np.flatnonzero(rows["split"] == s) for s in (splits.TRAIN, splits.VALIDATION)]
+        used = rows["split"]
+        if not config.loud and "variant" in rows:
+            used = used.mask(rows["variant"] == LOUD)
+        parts = [np.flatnonzero(used == name) for name in (splits.TRAIN, splits.VALIDATION)]
         for name, index in zip((splits.TRAIN, splits.VALIDATION), parts, strict=True):
             if not len(index):
                 raise DataError(f"training: expected rows in {name}, found none")
         train, validation = parts
         table = rows.iloc[train]
+        heard = loud = np.arange(len(table))
+        if config.loud:
+            loud = _version(table, LOUD)
+            heard = np.where(table["variant"] == LOUD, _version(table, CLEAN), heard)
         normalisation = (
-            Normalisation.fit(np.asarray(features[train]))
+            Normalisation.fit(np.asarray(features[np.unique(train[heard])]))
             if config.normalise
             else Normalisation.identity(features.shape[2])
         )
@@ -254,6 +269,8 @@ class _Data:
         )
         return cls(
             train=train,
+            heard=heard,
+            loud=loud,
             features=features if frames else normalisation.apply(features[train]),
             frames=frames,
             normalisation=normalisation,
@@ -270,7 +287,7 @@ class _Data:
 
     def identity(self, config: TrainingConfig, teachers: Sequence[keras.Model] = ()) -> str:
         """Fingerprint of all that a training depends on."""
-        arrays = [self.train, self.target, self.emotion, self.clip, self.speaker]
+        arrays = [self.train, self.heard, self.target, self.emotion, self.clip, self.speaker]
         arrays += [self.validation_x, self.validation_y, self.normalisation.mean]
         arrays += [self.frames.windows if self.frames else self.features]
         arrays += [weight for teacher in teachers for weight in teacher.get_weights()]
@@ -280,13 +297,16 @@ class _Data:
 
     def epoch(self, rng: np.random.Generator) -> np.ndarray:
         """Training rows of an epoch, in the order they are seen."""
-        order = rng.permutation(len(self.train))
+        order = rng.permutation(np.flatnonzero(self.heard == np.arange(len(self.train))))
         if self.config.versions == "one":
             _, first = np.unique(self.clip[order], return_index=True)
             order = order[np.sort(first)]
         if self.config.speaker_clips:
             number = pd.Series(self.speaker[order]).groupby(self.speaker[order]).cumcount()
             order = order[(number < self.config.speaker_clips).to_numpy()]
+        if self.config.loud:
+            chosen = rng.random(len(order)) < self.config.loud
+            order[chosen] = self.loud[order[chosen]]
         return order
 
     def batch(self, batch: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
@@ -295,10 +315,27 @@ class _Data:
         Returns
         -------
         arrays
-            Inputs, target, weight, emotion and its weight; a row each.
+            Inputs, what teachers hear of them, target, weight, emotion and its weight; a row each.
         """
-        target, emotion = self.target[batch], self.emotion[batch]
-        weight, emotion_weight = self.weight[batch], self.emotion_weight[batch]
+        heard = self.heard[batch]
+        if np.array_equal(heard, batch):
+            inputs = taught = self._inputs(batch, rng)
+        else:  # changed alike
+            inputs, taught = self._inputs(batch, copy.deepcopy(rng)), self._inputs(heard, rng)
+        more = len(inputs) - len(batch)  # sounds without speech
+        any_class = np.full((more, self.target.shape[1]), 1 / self.target.shape[1])
+        arrays = [
+            inputs,
+            taught,
+            np.concatenate([self.target[batch], any_class]),
+            np.concatenate([self.weight[batch], np.ones(more)]),
+            np.concatenate([self.emotion[batch], np.zeros((more, self.emotion.shape[1]))]),
+            np.concatenate([self.emotion_weight[batch], np.zeros(more)]),
+        ]
+        return _mixed(arrays, rng, share=self.config.mixing) if self.config.mixing else arrays
+
+    def _inputs(self, batch: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Normalised inputs of some training rows, and after them sounds without speech."""
         if self.frames is None:
             inputs = self.features[batch]
         else:
@@ -310,21 +347,29 @@ class _Data:
                 config=config,
             )
             more = round(self.config.nonspeech * len(batch))
-            if more:
-                sounds = frame_augment.nonspeech(more, rng, config)
-                bands = np.concatenate([bands, sounds])
-                any_class = np.full((more, target.shape[1]), 1 / target.shape[1])
-                target = np.concatenate([target, any_class])
-                weight = np.concatenate([weight, np.ones(more)])
-                emotion = np.concatenate([emotion, np.zeros((more, emotion.shape[1]))])
-                emotion_weight = np.concatenate([emotion_weight, np.zeros(more)])
+            bands = np.concatenate([bands, frame_augment.nonspeech(more, rng, config)])
             values = cepstra(bands, config).reshape(len(bands), *config.feature_shape)
             inputs = self.normalisation.apply(values)
         if self.config.input_noise:
             noise = rng.standard_normal(inputs.shape, dtype=np.float32)
             inputs = inputs + self.config.input_noise * noise
-        arrays = [inputs, target, weight, emotion, emotion_weight]
-        return _mixed(arrays, rng, share=self.config.mixing) if self.config.mixing else arrays
+        return inputs
+
+
+def _version(table: pd.DataFrame, variant: str) -> np.ndarray:
+    """The place in the table of one version of each row's clip.
+
+    Raises
+    ------
+    DataError
+        If a clip has none.
+    """
+    mine = (table["variant"] == variant).to_numpy()
+    places = pd.Series(np.flatnonzero(mine), table.loc[mine, "key"]).reindex(table["key"])
+    if places.isna().any():
+        clip = places.index[places.isna()][0]
+        raise DataError(f"training: expected the version {variant!r} of {clip} too, found none")
+    return places.to_numpy(np.intp)
 
 
 def _mixed(
@@ -406,7 +451,7 @@ class _Net:
         counting = self.average if self.config.averaging else self.own
         self.model.set_weights([weight.numpy() for weight in counting])
 
-    def _train_step(self, inputs, target, weight, emotion, emotion_weight):
+    def _train_step(self, inputs, heard, target, weight, emotion, emotion_weight):
         config = self.config
         variables = self.trained.trainable_variables
         exact = [variable.read_value() for variable in variables]
@@ -419,7 +464,7 @@ class _Net:
             label_loss = self._loss(self._smooth(target), answer, weight)
             loss = (1 - config.distillation) * label_loss
             if config.distillation:
-                loss += config.distillation * self._taught_loss(inputs, answer, weight)
+                loss += config.distillation * self._taught_loss(heard, answer, weight)
             if config.auxiliary:
                 loss += config.auxiliary * self._loss(
                     self._smooth(emotion), answers[1], emotion_weight

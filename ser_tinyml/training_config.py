@@ -67,6 +67,10 @@ class TrainingConfig:
         "balanced": in what the teachers' answers teach, too, a row weighs as `class_weights` says
         of its class, or 1 where it has none; "none": all rows weigh the same, and frequent classes
         have most of the lesson.
+    loud
+        Share of the rows of an epoch, 0 to 1, for which the loud copy of their clip is taken
+        (`rows.plan_rows`). Teachers hear the clip itself: they say what there was before the
+        microphone clipped it.
     mixing
         Share of the rows of a batch to which another one is added, as at most half of the sum.
         What is to be answered is mixed alike, and teachers hear the mixture.
@@ -105,6 +109,7 @@ class TrainingConfig:
     auxiliary: float = 0.5
     distillation: float = 1.0
     taught_weights: str = "balanced"
+    loud: float = 0.125
     mixing: float = 0.0
     units: tuple[int, ...] = (128, 64)
     nonspeech: float = 0.0
@@ -137,10 +142,10 @@ class TrainingConfig:
         for name in ("label_smoothing", "averaging", "dropout", "between_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise DataError(f"training: expected 0 <= {name} < 1, found {getattr(self, name)}")
-        for name in ("distillation", "mixing"):
+        for name in ("distillation", "loud", "mixing"):
             if not 0 <= getattr(self, name) <= 1:
                 raise DataError(f"training: expected 0 <= {name} <= 1, found {getattr(self, name)}")
 
 
 # Of nets that teach; the labels teach them too, and keep the rare classes up.
-TEACHER = TrainingConfig(epochs=40, distillation=0.7, taught_weights="none")
+TEACHER = TrainingConfig(epochs=40, distillation=0.7, taught_weights="none", loud=0.0)

@@ -57,7 +57,8 @@ class Settings:
     waveform_augmentation
         How the changed copies of training clips are made.
     copies
-        Changed copies of each training clip, beside the clip itself.
+        Changed copies of each training clip, beside the clip itself and its loud copy
+        (`TrainingConfig.loud`); 0: the clip alone.
     corpora
         That are used.
     class_set, protocol, test_fold, seed
@@ -97,6 +98,8 @@ class Settings:
             raise DataError(
                 f"settings: expected speaker_share over 0 to 1, found {self.speaker_share}"
             )
+        if self.training.loud and not self.copies:
+            raise DataError("settings: expected copies where loud is over 0, found none")
         wanted = (self.teachers, self.generations, self.training.distillation)
         if len({value > 0 for value in wanted}) > 1:
             raise DataError(
@@ -138,6 +141,7 @@ class Material:
             With features.npy and windows.npy.
         """
         variants = [extract.CLEAN, *(f"random_{n}" for n in range(1, settings.copies + 1))]
+        variants += [extract.LOUD] * (settings.copies > 0)
         table = pd.DataFrame(
             {
                 "key": self.clips["key"].repeat(len(variants)),
@@ -431,6 +435,7 @@ def _rows(
         protocol=settings.protocol,
         augmentation="random",
         augmented_rows=settings.copies,
+        loud=settings.training.loud > 0,
         sad_angry_fraction=1.0,
         other_emotions=settings.other_emotions,
         test_fold=settings.test_fold,

@@ -37,7 +37,7 @@ def test_the_quick_settings_are_the_default_but_for_what_takes_long() -> None:
     default = Settings()
     names = ("copies", "teachers", "generations", "training", "teacher_training")
     assert replace(BASE, **{name: getattr(default, name) for name in names}) == default
-    changed = {"epochs": 12, "distillation": 0.0}
+    changed = {"epochs": 12, "distillation": 0.0, "loud": 0.0}
     assert BASE.training == replace(default.training, **changed)
     assert BASE.teacher_training == replace(default.teacher_training, epochs=12)
     assert BASE.copies == BASE.teachers == BASE.generations == 0
@@ -116,6 +116,7 @@ def test_an_ablation_can_be_trained(ablation) -> None:
         protocol="development",
         augmentation="random",
         augmented_rows=settings.copies,
+        loud=settings.training.loud > 0,
         sad_angry_fraction=1.0,
         other_emotions=settings.other_emotions,
         test_fold=0,

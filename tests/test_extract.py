@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from ser_tinyml import audio, bench, extract, features, frame_augment
+from ser_tinyml import audio, augment, bench, extract, features, frame_augment
 from ser_tinyml.augment import AugmentConfig
 from ser_tinyml.features import preset
 from ser_tinyml.files import DataError
@@ -57,6 +57,22 @@ def test_rows_do_not_depend_on_their_neighbours_or_jobs(recordings, clips, tmp_p
     part = compute(some, clips, recordings, tmp_path / "part", jobs=1)
     np.testing.assert_array_equal(part, whole[100:110])
     assert not np.array_equal(whole[0], whole[1])
+
+
+def test_a_loud_row_is_the_clip_over_full_scale(recordings, clips, tmp_path) -> None:
+    rows = table(clips[:40], ["clean", "loud"])
+    found = compute(rows, clips, recordings, tmp_path)
+    config, louder = preset("default"), []
+    for number in range(40):
+        sound, rate = audio.read_audio(recordings / f"{number}.wav")
+        sound = features.prepare(sound, rate=rate, config=config)
+        rng = extract.row_rng(0, f"TESS/{number}", "loud")
+        louder.append(rng.uniform(*augment.LOUD_DB))
+        clipped = np.clip(sound / np.abs(sound).max() * 10 ** (louder[-1] / 20), -1, 1)
+        bands = features.log_mel(clipped, config)
+        expected = features.from_bands(bands, features.onset(bands, config), config)
+        np.testing.assert_allclose(found[2 * number + 1], expected, atol=1e-3)
+    assert min(louder) < 13 and max(louder) > 21
 
 
 def test_takes_up_where_it_stopped(recordings, clips, tmp_path, monkeypatch) -> None:

@@ -189,6 +189,7 @@ def test_released_model_gives_the_bits_of_tflite_micro_on_every_test_clip(tmp_pa
         protocol="speaker",
         augmentation="none",
         augmented_rows=0,
+        loud=False,
         sad_angry_fraction=1.0,
         test_fold=0,
         test_fraction=0.1,

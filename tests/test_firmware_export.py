@@ -473,7 +473,7 @@ def test_card_of_a_release_says_that_there_is_no_test(export: Export) -> None:
 
 def test_card_says_who_taught(export: Export) -> None:
     card = firmware.model_card(export, stage_metrics(), name="real")
-    assert "Trained for 60 epochs, taught by 4 nets trained before on the same rows." in card
+    assert "Trained for 60 epochs, taught by 4 nets trained before on the same clips." in card
     card = firmware.model_card(export, stage_metrics(teachers=0), name="real")
     assert "Trained for 60 epochs." in card
 

@@ -14,6 +14,7 @@ OPTIONS = {
     "protocol": "speaker",
     "augmentation": "random",
     "augmented_rows": 2,
+    "loud": False,
     "sad_angry_fraction": 1.0,
     "test_fold": 0,
     "test_fraction": 0.1,
@@ -112,6 +113,16 @@ def test_only_training_clips_are_changed(clips) -> None:
     assert (counts == 3).all()
     assert list(plan["row"]) == list(range(len(plan)))
     assert list(plan.columns) == rows.COLUMNS
+    louder = rows.plan_rows(clips, **{**OPTIONS, "loud": True})
+    added = louder[louder["variant"] == "loud"]
+    assert set(added["key"]) == set(plan.loc[plan["split"] == "train", "key"])
+    assert added["key"].is_unique and len(louder) == len(plan) + len(added)
+
+
+def test_a_loud_copy_stands_beside_the_clip_itself(clips) -> None:
+    for change in ({"augmentation": "original"}, {"protocol": "leaky_random"}):
+        with pytest.raises(DataError, match="loud copies: expected none"):
+            rows.plan_rows(clips, **{**OPTIONS, **change, "loud": True})
 
 
 def test_clip_random_keeps_a_clip_on_one_side(clips) -> None:

@@ -13,7 +13,14 @@ from ser_tinyml.training_config import TrainingConfig
 CLASSES = ["neutral", "happy", "surprise", "unpleasant"]
 SHAPE = (5, 3)  # steps, inputs
 CONFIG = TrainingConfig(
-    epochs=1, batch_size=16, units=(8, 6), speaker_clips=0, versions="all", auxiliary=0.0, seed=9
+    epochs=1,
+    batch_size=16,
+    units=(8, 6),
+    speaker_clips=0,
+    versions="all",
+    auxiliary=0.0,
+    loud=0.0,
+    seed=9,
 )
 
 

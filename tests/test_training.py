@@ -69,6 +69,7 @@ def frames(data) -> Frames:
 
 def options(**changes) -> TrainingConfig:
     own = {"epochs": 3, "batch_size": 16, "units": (8, 6), "distillation": 0.0}
+    own["loud"] = 0.0
     return TrainingConfig(**own | changes)
 
 
@@ -359,6 +360,74 @@ def test_what_is_taught_weighs_with_the_class_of_a_row_if_it_has_one(data, eager
     together = float(net._taught_loss(inputs, logits, tf.constant([0.5, 3.0, 0.0])))
     counts = [0.5, 3.0, 1.0] if kind == "balanced" else [1.0, 1.0, 1.0]
     assert together == pytest.approx(np.mean(np.multiply(alone, counts)), rel=1e-4)
+
+
+@pytest.fixture
+def loud(data) -> tuple[np.ndarray, pd.DataFrame]:
+    """The second version of each clip is its loud copy, which sounds of another class."""
+    features, rows = data
+    copies = np.arange(ROWS) % 2 == 1
+    features = features.copy()
+    features[copies, :, 1] += 2
+    return features, rows.assign(variant=np.where(copies, "loud", "clean"))
+
+
+def test_teachers_hear_the_clip_itself_where_the_net_hears_the_loud_copy(loud, frames) -> None:
+    rows = np.arange(20)
+    quiet = {"loud": 0.5, "input_noise": 0.0}
+    inputs, heard, *_ = gathered(loud, **quiet).batch(rows, np.random.default_rng(0))
+    np.testing.assert_array_equal(heard, inputs[rows // 2 * 2])
+    assert (inputs[1::2] != heard[1::2]).any(axis=(1, 2)).all()
+    inputs, heard, *_ = gathered(loud, loud=0.5).batch(rows, np.random.default_rng(0))
+    np.testing.assert_array_equal(heard[::2], inputs[::2])  # and the same noise
+    read = gathered(loud, frames, **quiet)
+    itself = replace(frames, windows=frames.windows[np.arange(ROWS) // 2 * 2])
+    expected = replace(read, frames=itself).batch(rows, np.random.default_rng(0))
+    found = read.batch(rows, np.random.default_rng(0))
+    np.testing.assert_array_equal(found[1], expected[0])  # changed alike
+    assert not np.array_equal(found[0], expected[0])
+
+
+def test_what_the_teachers_hear_is_what_is_taught(loud, eager, monkeypatch) -> None:
+    read = gathered(loud, distillation=1.0, auxiliary=0.0, loud=0.5)
+    net = training._Net(read, n_classes=4, config=read.config, teachers=[teacher(seed=1)])
+    arrays = read.batch(np.arange(20), np.random.default_rng(0))
+    asked, own = [], net._taught
+    monkeypatch.setattr(net, "_taught", lambda inputs: asked.append(inputs) or own(inputs))
+    net.step(arrays)
+    np.testing.assert_array_equal(asked[0], arrays[1])
+
+
+def test_a_share_of_an_epoch_is_loud(loud) -> None:
+    """And clips, order and speakers are those of an epoch without."""
+    for share in (0.0, 0.3, 1.0):
+        read = gathered(loud, loud=share, speaker_clips=12)
+        found = np.concatenate([read.epoch(np.random.default_rng(n)) for n in range(20)])
+        plain = gathered(loud, loud=0.0, speaker_clips=12)
+        expected = np.concatenate([plain.epoch(np.random.default_rng(n)) for n in range(20)])
+        clips = [read.clip[found], plain.clip[expected]]
+        np.testing.assert_array_equal(*clips)
+        copies = loud[1]["variant"].to_numpy()[read.train[found]] == "loud"
+        assert copies.mean() == pytest.approx(share, abs=0.05)
+
+
+def test_loud_copies_are_left_out_where_they_are_not_wanted(loud, tmp_path) -> None:
+    features, rows = loud
+    without, _ = fit(loud, tmp_path / "without")
+    quiet = ~((rows["variant"] == "loud") & (rows["split"] == "train")).to_numpy()
+    alone = (features[quiet], rows[quiet].reset_index(drop=True))
+    assert same(without, fit(alone, tmp_path / "alone")[0])
+    assert not same(without, fit(loud, tmp_path / "loud", loud=0.5)[0])
+    mean = gathered(loud, loud=0.5).normalisation.mean
+    np.testing.assert_array_equal(mean, gathered(loud).normalisation.mean)
+
+
+@pytest.mark.parametrize(("row", "version"), [(6, "clean"), (7, "loud")])
+def test_a_clip_and_its_loud_copy_stand_together(loud, row, version) -> None:
+    features, rows = loud
+    lacking = (np.delete(features, row, axis=0), rows.drop(index=row).reset_index(drop=True))
+    with pytest.raises(DataError, match=f"expected the version '{version}' of clip 3 too"):
+        gathered(lacking, loud=0.5)
 
 
 def test_normalisation_survives_its_file(tmp_path) -> None:

@@ -39,6 +39,9 @@ OTHER = {  # another value for every setting
 }
 
 
+QUIET = replace(Settings().training, loud=0.0)
+
+
 @pytest.fixture
 def material(tmp_path: Path) -> Material:
     return small.material(tmp_path)
@@ -165,6 +168,12 @@ def test_teachers_and_distillation_go_together() -> None:
     assert alone.training.distillation == alone.generations == alone.teachers == 0
 
 
+def test_loud_copies_are_copies() -> None:
+    with pytest.raises(DataError, match="expected copies where loud is over 0"):
+        replace(Settings(), copies=0)
+    assert Settings().teacher_training.loud == 0 < Settings().training.loud
+
+
 def test_all_features_are_made_before_trials_that_run_side_by_side_need_them(
     material, monkeypatch
 ) -> None:
@@ -182,15 +191,15 @@ def test_features_are_computed_once_for_each_version_of_each_clip(material, monk
     material = replace(material, clips=material.clips[:3])
     settings = replace(Settings(), copies=1)
     table, folder = material.arrays(settings)
-    assert list(table["variant"]) == ["clean", "random_1"] * 3
+    assert list(table["variant"]) == ["clean", "random_1", "loud"] * 3
     assert list(table["key"].unique()) == list(material.clips["key"])
     features = np.load(folder / "features.npy")
-    assert features.shape == (6, *settings.features.feature_shape)
-    assert len(np.load(folder / "windows.npy")) == 6
+    assert features.shape == (9, *settings.features.feature_shape)
+    assert len(np.load(folder / "windows.npy")) == 9
     monkeypatch.setattr(trials.extract, "compute_features", lambda *args, **options: 1 / 0)
     assert material.arrays(replace(settings, seed=5, class_set="seven"))[1] == folder
     for other in (
-        replace(settings, copies=0),
+        replace(settings, copies=0, training=QUIET),
         replace(settings, features=OTHER["features"]),
         replace(settings, waveform_augmentation=OTHER["waveform_augmentation"]),
     ):

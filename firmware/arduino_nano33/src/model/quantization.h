@@ -5,12 +5,12 @@
 namespace ser {
 namespace model {
 
-constexpr char kQuantizationId[] = "1723f07137263092";
+constexpr char kQuantizationId[] = "4dec77c6a2a5927f";
 
 // real = (int8 - zero point) * scale. To int8: divide, round halves away from zero, add
 // the zero point, clip to -128 and 127, and only then cast.
-constexpr float kInputScale = 0.0983669162f;
-constexpr int kInputZeroPoint = -7;
+constexpr float kInputScale = 0.0986271799f;
+constexpr int kInputZeroPoint = 2;
 constexpr float kOutputScale = 0.00390625f;
 constexpr int kOutputZeroPoint = -128;
 
