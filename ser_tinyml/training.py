@@ -249,10 +249,8 @@ class _Data:
         )
 
         def numbers(column: str, needed: bool) -> np.ndarray:
-            if column in table:
-                return pd.factorize(table[column])[0]
-            if needed:
-                raise DataError(f"training: expected a column {column!r}, found {[*table.columns]}")
+            if column in table or needed:
+                return pd.factorize(_column(table, column))[0]
             return np.arange(len(table))
 
         clip = numbers("key", config.versions == "one" or config.speaker_clips > 0)
@@ -356,19 +354,25 @@ class _Data:
         return inputs
 
 
+def _column(table: pd.DataFrame, name: str) -> pd.Series:
+    if name not in table:
+        raise DataError(f"training: expected a column {name!r}, found {[*table.columns]}")
+    return table[name]
+
+
 def _version(table: pd.DataFrame, variant: str) -> np.ndarray:
     """The place in the table of one version of each row's clip.
 
     Raises
     ------
     DataError
-        If a clip has none.
+        If a clip has none, or the column key or variant is missing.
     """
-    mine = (table["variant"] == variant).to_numpy()
-    places = pd.Series(np.flatnonzero(mine), table.loc[mine, "key"]).reindex(table["key"])
+    clip, mine = _column(table, "key"), (_column(table, "variant") == variant).to_numpy()
+    places = pd.Series(np.flatnonzero(mine), clip[mine]).reindex(clip)
     if places.isna().any():
-        clip = places.index[places.isna()][0]
-        raise DataError(f"training: expected the version {variant!r} of {clip} too, found none")
+        lacking = places.index[places.isna()][0]
+        raise DataError(f"training: expected the version {variant!r} of {lacking} too, found none")
     return places.to_numpy(np.intp)
 
 

@@ -483,3 +483,5 @@ def test_rows_must_fit(data, frames, tmp_path) -> None:
     for column in ("key", "speaker", "emotion"):
         with pytest.raises(DataError, match=f"expected a column '{column}'"):
             fit((features, rows.drop(columns=column)), tmp_path)
+    with pytest.raises(DataError, match="expected a column 'variant'"):
+        fit(data, tmp_path, loud=0.5)
