@@ -206,7 +206,8 @@ def as_json(file: str, answer: Answer, *, labels: Sequence[str], steps: bool) ->
     """The object that ``--json`` prints for a recording."""
 
     def probabilities(values: Iterable[float]) -> dict[str, float]:
-        return {label: round(float(p), 6) for label, p in zip(labels, values, strict=True)}
+        # eight digits hold a 256th, so that what was answered can be checked against the threshold
+        return {label: round(float(p), 8) for label, p in zip(labels, values, strict=True)}
 
     utterances = []
     for heard in answer.utterances:
