@@ -8,17 +8,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from ser_tinyml.provenance import ROOT
+
 RESULTS = ["published", "clip_random", "seven_random", "release"]
 INTERRUPTED = 130  # what shells say of a command that Ctrl-C ended
 
 
 # These read their own options.
 OWN_OPTIONS = {
-    "bench": "bench",
-    "board-report": "board",
-    "emulate": "emulate",
-    "predict": "predict",
+    "bench": "evaluation.bench",
+    "board-report": "device.board",
+    "emulate": "device.emulate",
+    "predict": "apps.predict",
 }
 
 
@@ -99,8 +100,8 @@ def _run_folder(name: str) -> Path:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from ser_tinyml import pipeline
     from ser_tinyml.files import DataError
+    from ser_tinyml.workflow import pipeline
 
     parameters = pipeline.experiment(options.experiment) if options.experiment else {}
     stages = options.stage or str(parameters.pop("stages", "")).split() or pipeline.STAGES
@@ -122,20 +123,20 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _publish(options: argparse.Namespace) -> None:
-    from ser_tinyml import publish
+    from ser_tinyml.workflow import publish
 
     for path in publish.publish(_run_folder(options.run), synthetic=options.synthetic):
         print(path.relative_to(ROOT).as_posix())
 
 
 def _results(options: argparse.Namespace) -> None:
-    from ser_tinyml import results
+    from ser_tinyml.workflow import results
 
     print(results.publish([_run_folder(name) for name in options.runs]).to_string(index=False))
 
 
 def _download(options: argparse.Namespace) -> None:
-    from ser_tinyml.corpora import download
+    from ser_tinyml.data.corpora import download
 
     download.download(options.corpora, options.folder, source=options.source)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 import tempfile
 from collections.abc import Callable
@@ -114,3 +115,18 @@ def sha256_json(value: Any) -> str:
     """SHA-256 of a value written as canonical JSON, in hexadecimal."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return sha256_bytes(text.encode("utf-8"))
+
+
+def plain_numbers(value: Any) -> Any:
+    """Turn NumPy scalars and arrays inside a value into what JSON can hold; NaN becomes None."""
+    if isinstance(value, dict):
+        return {str(key): plain_numbers(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [plain_numbers(item) for item in value]
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        return None if math.isnan(value) else float(f"{value:.6g}")
+    return value

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ser_tinyml import files, runs
+from ser_tinyml import files
 from ser_tinyml.files import DataError
-from ser_tinyml.runs import Run
+from ser_tinyml.workflow import runs
+from ser_tinyml.workflow.runs import Run
 
 
 def test_what_is_written_is_read_back(tmp_path):

@@ -10,8 +10,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from ser_tinyml.calibration import calibration_error
 from ser_tinyml.plots.style import MODEL_COLOURS
+from ser_tinyml.training.calibration import calibration_error
 
 _FEW = 10  # clips in a bin below which its share says little
 _FEWEST_ANSWERED = 20  # the same of the answered

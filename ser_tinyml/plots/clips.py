@@ -12,7 +12,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ser_tinyml.corpora import CORPORA, EMOTIONS
+from ser_tinyml.data.corpora import CORPORA, EMOTIONS
 from ser_tinyml.plots.style import CORPUS_COLOURS, EMOTION_COLOURS
 
 

@@ -22,9 +22,9 @@ def folds(scores: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     Parameters
     ----------
     scores
-        From `evaluation.scores`.
+        From `cross_validation.scores`.
     summary
-        From `evaluation.summary`.
+        From `cross_validation.summary`.
     """
     scores = scores[scores["kind"] == "int8"]
     figure, (left, right) = plt.subplots(

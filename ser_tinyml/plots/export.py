@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ser_tinyml import features
+from ser_tinyml.device.firmware import FLASH_BYTES, RAM_BYTES, GoldenClip
 from ser_tinyml.features import FeatureConfig
-from ser_tinyml.firmware import FLASH_BYTES, RAM_BYTES, GoldenClip
 
 _COLOURS = {
     "model": "#3b6fa0",

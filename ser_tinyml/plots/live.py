@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ser_tinyml.board import Board, Hearing
+from ser_tinyml.device.board import Board, Hearing
 from ser_tinyml.plots.style import EMOTION_COLOURS
 
 _FLOOR, _LEVEL = "#8c8c8c", "#34495e"

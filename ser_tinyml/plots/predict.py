@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ser_tinyml import features
+from ser_tinyml.device.listener import Utterance
 from ser_tinyml.features import FeatureConfig
-from ser_tinyml.listener import Utterance
 from ser_tinyml.plots.live import colours_of
 
 _WAVE, _UNSURE = "#34495e", "#8c8c8c"

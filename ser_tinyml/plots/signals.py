@@ -11,7 +11,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from ser_tinyml import features, splits
+from ser_tinyml import features
+from ser_tinyml.data import splits
 from ser_tinyml.features import FeatureConfig
 from ser_tinyml.plots.style import EMOTION_COLOURS
 

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ser_tinyml.device.listener import Heard
+from ser_tinyml.evaluation.streaming import ALL
 from ser_tinyml.features import FeatureConfig
-from ser_tinyml.listener import Heard
 from ser_tinyml.plots.live import draw_level, draw_probabilities, draw_waveform
-from ser_tinyml.streaming import ALL
 
 _DELAY, _ANSWERED, _UNSURE = "#34495e", "#b8323c", "#c9ced3"
 _BIN_S = 0.1

@@ -11,11 +11,11 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from ser_tinyml import frame_augment
+from ser_tinyml.features import frame_augment
 from ser_tinyml.plots.style import CORPUS_COLOURS
 
 if TYPE_CHECKING:
-    from ser_tinyml.training import Frames
+    from ser_tinyml.training.fitting import Frames
 
 
 def frame_versions(frames: Frames, *, rng: np.random.Generator, count: int = 3) -> Figure:

@@ -1,0 +1,1 @@
+"""Corpora, the table of clips, labels, folds and splits."""

@@ -1,0 +1,262 @@
+"""Fetch the published corpora: RAVDESS from Zenodo with a checksum, all four through Kaggle."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zipfile
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pooch
+import requests
+from tqdm import tqdm
+
+from ser_tinyml import files
+from ser_tinyml.data.corpora import BY_NAME, ClipName, Corpus
+
+SOURCES = ("zenodo", "kaggle")
+KAGGLE = {
+    "RAVDESS": "uwrfkaggler/ravdess-emotional-speech-audio",
+    "TESS": "ejlok1/toronto-emotional-speech-set-tess",
+    "SAVEE": "ejlok1/surrey-audiovisual-expressed-emotion-savee",
+    "CREMA-D": "ejlok1/cremad",
+}
+WORKPLACE = ".download"  # inside the recordings folder; hidden, so the index passes it by
+TIMEOUT = (10.0, 60.0)  # s, to connect and between two packets
+
+
+@dataclass(frozen=True, kw_only=True)
+class Archive:
+    """A zip file on a server, with the checksum that its publisher states."""
+
+    url: str
+    checksum: str  # "md5:…" or "sha256:…"
+
+
+ZENODO = {
+    "RAVDESS": Archive(
+        url="https://zenodo.org/records/1188976/files/Audio_Speech_Actors_01-24.zip?download=1",
+        checksum="md5:bc696df654c87fed845eb13823edef8a",
+    )
+}
+
+
+def download(
+    names: Sequence[str],
+    folder: str | Path,
+    *,
+    source: str | None = None,
+    archives: dict[str, Archive] | None = None,
+    progress: bool = True,
+    say: Callable[[str], Any] = print,
+) -> list[Path]:
+    """Fetch corpora into ``folder/<name>``, one after the other.
+
+    What is complete is not fetched again; what broke off is taken up where it stopped.
+
+    Parameters
+    ----------
+    names
+        Of RAVDESS, TESS, SAVEE and CREMA-D.
+    source
+        "zenodo" (RAVDESS alone) or "kaggle"; by default Zenodo where it has the corpus.
+    archives
+        Where the zip files are; by default `ZENODO`.
+    progress
+        Show progress bars.
+    say
+        Takes the licence and citation, which come before the download.
+
+    Raises
+    ------
+    DataError
+        If a name or source is not known, the server does not answer, or the archive is damaged.
+    """
+    archives = ZENODO if archives is None else archives
+    plans = [_plan(name, source, archives) for name in names]
+    return [
+        _fetch(corpus, Path(folder), archive=archive, progress=progress, say=say)
+        for corpus, archive in plans
+    ]
+
+
+def licence(corpus: Corpus) -> str:
+    """What a user has to know before fetching a corpus."""
+    return (
+        f"{corpus.name}: {corpus.title}\n"
+        f"  licence   {corpus.licence}\n"
+        f"  please cite {corpus.citation}\n"
+        f"  homepage  {corpus.homepage}"
+    )
+
+
+def _plan(
+    name: str, source: str | None, archives: dict[str, Archive]
+) -> tuple[Corpus, Archive | None]:
+    if name not in BY_NAME:
+        raise files.DataError(f"{name}: expected a corpus of {', '.join(BY_NAME)}")
+    if source not in (None, *SOURCES):
+        raise files.DataError(f"{source}: expected a source of {', '.join(SOURCES)}")
+    if source == "zenodo" and name not in archives:
+        raise files.DataError(f"{name}: expected a corpus on Zenodo ({', '.join(archives)})")
+    return BY_NAME[name], None if source == "kaggle" else archives.get(name)
+
+
+def _fetch(
+    corpus: Corpus,
+    folder: Path,
+    *,
+    archive: Archive | None,
+    progress: bool,
+    say: Callable[[str], Any],
+) -> Path:
+    say(licence(corpus))
+    target = folder / corpus.name
+    there = _count(corpus, target)
+    if there >= corpus.published_clips:
+        say(f"{target}: {there} clips are there already")
+        return target
+    if target.exists() and any(target.iterdir()):
+        raise files.DataError(
+            f"{target}: expected a new or empty folder, or all {corpus.published_clips} clips, "
+            f"found {there} clips: move it away and try again"
+        )
+    workplace = folder / WORKPLACE
+    workplace.mkdir(parents=True, exist_ok=True)
+    if archive:
+        _from_archive(corpus, archive, workplace=workplace, target=target, progress=progress)
+    else:
+        _from_kaggle(corpus, workplace=workplace, target=target)
+    there = _count(corpus, target)
+    say(f"{target}: {there} of {corpus.published_clips} clips")
+    return target
+
+
+def _count(corpus: Corpus, folder: Path) -> int:
+    """Clips of a corpus in a folder, by their names; a second copy does not count."""
+    found = [corpus.parse(path.relative_to(folder)) for path in folder.rglob("*.[wW][aA][vV]")]
+    return len({name.stem for name in found if isinstance(name, ClipName)})
+
+
+def _from_archive(
+    corpus: Corpus, archive: Archive, *, workplace: Path, target: Path, progress: bool
+) -> None:
+    name = f"{corpus.name}.zip"
+    try:
+        path = pooch.retrieve(
+            archive.url,
+            known_hash=archive.checksum,
+            fname=name,
+            path=workplace,
+            downloader=_Resuming(workplace / f"{name}.part", progress=progress),
+        )
+    except requests.RequestException as error:
+        raise files.DataError(
+            f"{archive.url}: expected the server to send {corpus.name}, found: {error}. "
+            f"What came so far is kept: try again"
+        ) from error
+    except ValueError as error:  # pooch says both checksums
+        raise files.DataError(f"{archive.url}: {error}") from error
+    _unzip(Path(path), workplace / corpus.name, progress=progress)
+    _put(workplace / corpus.name, target)
+    Path(path).unlink()
+
+
+class _Resuming:
+    """A downloader for pooch that goes on where the last attempt broke off."""
+
+    def __init__(self, part: Path, *, progress: bool) -> None:
+        self.part = part
+        self.progress = progress
+
+    def __call__(self, url: str, output_file: str, _: Any) -> None:
+        have = self.part.stat().st_size if self.part.exists() else 0
+        headers = {"Range": f"bytes={have}-"} if have else {}
+        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+            if have and response.status_code == requests.codes.requested_range_not_satisfiable:
+                os.replace(self.part, output_file)  # it is whole; the checksum will tell
+                return
+            response.raise_for_status()
+            if response.status_code != requests.codes.partial_content:
+                have = 0  # this server starts anew
+            size = int(response.headers.get("Content-Length", 0)) + have
+            bar = tqdm(
+                desc=self.part.stem,
+                total=size or None,
+                initial=have,
+                unit="B",
+                unit_scale=True,
+                disable=not self.progress,
+            )
+            with open(self.part, "ab" if have else "wb") as stream, bar:
+                for chunk in response.iter_content(1 << 16):
+                    stream.write(chunk)
+                    bar.update(len(chunk))
+        os.replace(self.part, output_file)
+
+
+def _unzip(archive: Path, folder: Path, *, progress: bool) -> None:
+    """Unpack an archive whose every member stays inside the folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        with zipfile.ZipFile(archive) as file:
+            members = file.infolist()
+            for member in members:
+                place = PurePosixPath(member.filename.replace("\\", "/"))
+                if place.is_absolute() or ".." in place.parts or ":" in member.filename:
+                    raise files.DataError(
+                        f"{archive}: expected paths inside the archive, found {member.filename}"
+                    )
+            for member in tqdm(members, f"unpacking {archive.name}", disable=not progress):
+                file.extract(member, folder)
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise files.DataError(f"{archive}: expected a zip archive, found: {error}") from error
+
+
+def _from_kaggle(corpus: Corpus, *, workplace: Path, target: Path) -> None:
+    try:
+        import kagglehub  # not everyone fetches from Kaggle
+    except ImportError as error:
+        raise files.DataError(
+            f"{corpus.name}: expected kagglehub to be installed: pip install kagglehub"
+        ) from error
+    handle = KAGGLE[corpus.name]
+    try:
+        with _environment(KAGGLEHUB_CACHE=str(workplace.resolve())):
+            path = Path(kagglehub.dataset_download(handle))
+    except Exception as error:  # kagglehub lets errors of several libraries through
+        raise files.DataError(
+            f"https://www.kaggle.com/datasets/{handle}: expected Kaggle to send {corpus.name}, "
+            f"found: {error}. What came so far is kept: try again"
+        ) from error
+    _put(path, target, keep=not path.is_relative_to(workplace.resolve()))
+    shutil.rmtree(workplace / "datasets" / handle, ignore_errors=True)  # what kagglehub noted
+
+
+def _put(path: Path, target: Path, *, keep: bool = False) -> None:
+    """Move a finished folder to its place at once, so that no half corpus is ever there."""
+    if keep:  # Kaggle's and Colab's own machines hand out a folder that is not ours
+        copy = target.with_name(f".{target.name}.copy")
+        shutil.rmtree(copy, ignore_errors=True)
+        path = Path(shutil.copytree(path, copy))
+    if target.exists():
+        target.rmdir()  # it is empty
+    os.replace(path, target)
+
+
+@contextmanager
+def _environment(**settings: str) -> Any:
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

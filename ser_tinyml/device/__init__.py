@@ -1,0 +1,1 @@
+"""The board: its C++, its protocol, its emulation."""

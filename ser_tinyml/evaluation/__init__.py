@@ -1,0 +1,1 @@
+"""How well it works: trials, folds, ablations, streams."""

@@ -1,0 +1,279 @@
+"""What each choice is worth: the settings, changed in one place at a time.
+
+All are trained on three folds and scored on the speakers of the other two, the development folds
+(`folds.DEVELOPMENT`), so that the rest of the test stays unheard while choices are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from ser_tinyml import files
+from ser_tinyml.evaluation import cross_validation, trials
+from ser_tinyml.evaluation.trials import POOL, Material, Settings
+from ser_tinyml.features.frame_augment import NONE, margin
+from ser_tinyml.files import DataError
+from ser_tinyml.sound import degrade
+from ser_tinyml.sound.augment import AugmentConfig
+
+BASE = "default"
+SCORES = ("accuracy", "macro_f1", "majority_accuracy", "majority_uar")
+DEGRADED = {"uar_noise": "pink 10 dB", "uar_loud": "gain +20 dB"}  # column: its condition
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """One change.
+
+    Attributes
+    ----------
+    group
+        What it is about.
+    name
+        What is changed, in a few words.
+    changes
+        Fields of `trials.Settings` by name, with a dot into its parts: ``features.n_mfcc``.
+    """
+
+    group: str
+    name: str
+    changes: Mapping[str, Any]
+
+    def apply(self, base: Settings) -> Settings:
+        """The settings with the change made."""
+        changed: dict[str, Any] = {}
+        for path, value in self.changes.items():
+            part, dot, field = path.partition(".")
+            if dot:
+                value = replace(changed.get(part, getattr(base, part)), **{field: value})
+            changed[part] = value
+        return replace(base, **changed)
+
+
+def _alone(**kept: Any) -> dict[str, Any]:
+    return {"frame_augmentation": replace(NONE, **kept)}
+
+
+# What `degrade.gain` does to each recording at +20 dB, and nothing else.
+TOO_LOUD = AugmentConfig(
+    noise_probability=0,
+    background_probability=0,
+    stretch_probability=0,
+    pitch_probability=0,
+    room_probability=0,
+    band_probability=0,
+    overdrive_probability=0,
+    gain_db=(20.0, 20.0),
+    shift_s=(0.0, 0.0),
+)
+
+
+def quick(default: Settings, *, epochs: int) -> Settings:
+    """The default in fewer epochs, without teachers and waveform copies.
+
+    These two take most of the time, and are ablations of their own.
+    """
+    settings = trials.without_teachers(default)
+    return replace(
+        settings,
+        copies=0,
+        training=replace(settings.training, epochs=epochs, loud=0.0),
+        teacher_training=replace(settings.teacher_training, epochs=epochs),
+    )
+
+
+def table(base: Settings) -> list[Ablation]:
+    """Every ablation, the default first.
+
+    Parameters
+    ----------
+    base
+        From `quick`.
+    """
+    frames, training = base.frame_augmentation, base.training
+    if frames is None:
+        raise DataError("ablations: expected a default with frame augmentation, found none")
+    seconds = base.features.sample_rate / base.features.hop_length
+    stack = base.features.stack
+
+    def context(length_s: float) -> int:
+        return round(length_s * seconds / stack) * stack
+
+    def fewer_speakers(share: float) -> dict[str, Any]:
+        # as many steps for fewer speakers
+        return {"speaker_share": share, "training.epochs": round(training.epochs / share)}
+
+    default, plain, mixed = Settings(), {"features.delta_frames": 0}, {"training.mixing": 0.5}
+    copies = {"copies": default.copies}
+    taught = {"training.distillation": default.training.distillation}
+    return [
+        Ablation(BASE, BASE, {}),
+        Ablation("features", "13 MFCC", {"features.n_mfcc": 13, **plain}),
+        Ablation("features", "13 MFCC and changes", {"features.n_mfcc": 13}),
+        Ablation("features", f"{base.features.n_mfcc} MFCC", plain),
+        Ablation("features", "40 MFCC", {"features.n_mfcc": 40, **plain}),
+        Ablation("features", "40 log mel bands", {"features.n_mfcc": 0, **plain}),
+        Ablation("features", "PCEN, then MFCC and changes", {"features.level": "pcen"}),
+        Ablation(
+            "features",
+            "window 32 ms",
+            {"features.window_length": 512, "features.n_fft": 512},
+        ),
+        Ablation(
+            "features",
+            "hop 16 ms, 4 frames a step",
+            {
+                "features.hop_length": 256,
+                "features.n_frames": 2 * base.features.n_frames,
+                "features.delta_frames": 2 * base.features.delta_frames,
+                "features.n_mfcc": 13,
+                "features.stack": 2 * stack,
+            },
+        ),
+        Ablation("alignment", "from the first sample", {"features.onset_db": None}),
+        Ablation(
+            "alignment",
+            "random window",
+            {"frame_augmentation.shift_frames": margin(base.features)},
+        ),
+        Ablation("level", "absolute dB", {"features.level": "absolute"}),
+        Ablation("level", "below the clip's maximum", {"features.level": "clip_max"}),
+        Ablation("augmentation", "no augmentation", {"frame_augmentation": None}),
+        Ablation("augmentation", "only pace", _alone(stretch=frames.stretch)),
+        Ablation("augmentation", "only shift", _alone(shift_frames=frames.shift_frames)),
+        Ablation(
+            "augmentation",
+            "only pitch and formants",
+            _alone(warp_octaves=frames.warp_octaves),
+        ),
+        Ablation("augmentation", "only microphone", _alone(equaliser_db=frames.equaliser_db)),
+        Ablation(
+            "augmentation",
+            "only noise",
+            _alone(noise_probability=frames.noise_probability, noise_snr_db=frames.noise_snr_db),
+        ),
+        Ablation("augmentation", "only waveforms", {"frame_augmentation": None, **copies}),
+        Ablation("augmentation", "waveforms too", copies),
+        Ablation(
+            "augmentation",
+            "every second clip 20 dB too loud",
+            {"copies": 1, "waveform_augmentation": TOO_LOUD},
+        ),
+        Ablation("training", "classes not weighted", {"training.class_weights": "none"}),
+        Ablation("training", "classes weighted half-way", {"training.class_weights": "sqrt"}),
+        Ablation("training", "no label smoothing", {"training.label_smoothing": 0.0}),
+        Ablation("training", "no input noise", {"training.input_noise": 0.0}),
+        Ablation("training", "only the last answer", {"training.steps": "last"}),
+        Ablation("training", "no auxiliary emotions", {"training.auxiliary": 0.0}),
+        Ablation("training", "no average of weights", {"training.averaging": 0.0}),
+        Ablation("training", "no dropout between layers", {"training.between_dropout": 0.0}),
+        Ablation("training", "all TESS clips", {"training.speaker_clips": 0}),
+        Ablation("training", "clips mixed", mixed),
+        Ablation("training", "sounds without speech too", {"training.nonspeech": 0.15}),
+        Ablation("corpora", "without CREMA-D", {"corpora": ("RAVDESS", "TESS", "SAVEE")}),
+        Ablation("corpora", "without TESS", {"corpora": ("RAVDESS", "SAVEE", "CREMA-D")}),
+        Ablation("speakers", "a quarter of the speakers", fewer_speakers(1 / 4)),
+        Ablation("speakers", "half of the speakers", fewer_speakers(1 / 2)),
+        Ablation("speakers", "three quarters of the speakers", fewer_speakers(3 / 4)),
+        Ablation("context", "2 s", {"features.n_frames": context(2)}),
+        Ablation("context", "4 s", {"features.n_frames": context(4)}),
+        Ablation("int8", "trained for int8", {"training.int8_weights": True}),
+        Ablation(
+            "distillation",
+            "taught by two nets of its size",
+            {"teachers": 2, "generations": 1, **taught},
+        ),
+        Ablation(
+            "distillation",
+            "taught by two generations of two",
+            {"teachers": 2, "generations": 2, **taught},
+        ),
+        Ablation(
+            "distillation",
+            "the same, rows not weighted",
+            {"teachers": 2, "generations": 2, **taught, "training.taught_weights": "none"},
+        ),
+        Ablation(
+            "distillation",
+            "the same, clips mixed",
+            {"teachers": 2, "generations": 2, **taught, **mixed},
+        ),
+        Ablation(
+            "distillation",
+            "taught by one net twice as wide",
+            {
+                "teachers": 1,
+                "generations": 1,
+                **taught,
+                "teacher_training.units": tuple(2 * width for width in training.units),
+            },
+        ),
+    ]
+
+
+def run(
+    material: Material,
+    base: Settings,
+    *,
+    names: Sequence[str] | None = None,
+    seeds: Sequence[int] = (0,),
+    jobs: int | None = None,
+) -> pd.DataFrame:
+    """Run ablations, and score them on the development speakers.
+
+    Parameters
+    ----------
+    names
+        Which; None: all.
+
+    Returns
+    -------
+    results
+        A line an ablation, the mean over seeds: group, name, speaker_share (of those who may
+        train), uar (without TESS, int8), uar_low and uar_high (the worst and the best seed),
+        float_uar, SCORES and recall_<class> (as uar), uar_<corpus>, the columns of DEGRADED (NaN
+        where the features are not for a board), bytes (of the int8 file), macs_per_s, parameters.
+
+    Raises
+    ------
+    DataError
+        If a name is unknown.
+    """
+    known = {ablation.name: ablation for ablation in table(base)}
+    unknown = [name for name in names or () if name not in known]
+    if unknown:
+        raise DataError(f"ablation: expected one of {list(known)}, found {unknown[0]!r}")
+    chosen = [known[name] for name in names] if names else list(known.values())
+    settings = [
+        trials.seeded(replace(one, protocol="development"), seed)
+        for one in (ablation.apply(base) for ablation in chosen)
+        for seed in seeds
+    ]
+    folders = trials.run(material, settings, jobs=jobs)
+    board = [folder for folder, one in zip(folders, settings, strict=True) if one.features.causal]
+    conditions = {name: degrade.CONDITIONS[name] for name in DEGRADED.values()}
+    cross_validation.robustness(material, board, conditions=conditions, jobs=jobs)
+    lines = []
+    for number, ablation in enumerate(chosen):
+        own = folders[number * len(seeds) : (number + 1) * len(seeds)]
+        scores = cross_validation.scores(own)
+        summary = cross_validation.summary(scores)
+        pool = summary.loc[POOL]
+        of_seed = scores.query("kind == 'int8' and part == @POOL")["uar"]
+        line = {"speaker_share": ablation.apply(base).speaker_share}
+        line |= {"uar": pool["uar"], "uar_low": of_seed.min(), "uar_high": of_seed.max()}
+        line |= pool[["float_uar", *SCORES, *pool.filter(regex="^recall_").index]].to_dict()
+        line |= {f"uar_{part}": uar for part, uar in summary["uar"].items() if part != POOL}
+        if own[0] in board:
+            found = cross_validation.robustness(
+                material, own, conditions=conditions, progress=False
+            )
+            degraded = found[found["part"] == POOL].groupby("condition")["uar"].mean()
+            line |= {column: degraded[name] for column, name in DEGRADED.items()}
+        size = files.read_json(own[0] / "trial.json")["size"]
+        lines.append({"group": ablation.group, "name": ablation.name, **line, **size})
+    return pd.DataFrame(lines)

@@ -1,0 +1,270 @@
+"""From rows to features: every version of every clip, on all cores, resumable.
+
+Rows are computed in chunks; a chunk that is on disk already is not computed again.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import io
+import os
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from ser_tinyml import features, files
+from ser_tinyml.features import FeatureConfig, frame_augment
+from ser_tinyml.files import DataError
+from ser_tinyml.provenance import module_hashes
+from ser_tinyml.sound import audio, augment
+from ser_tinyml.sound.augment import AugmentConfig
+
+CLEAN = "clean"
+LOUD = "loud"
+ORIGINAL_VARIANTS = ("noise", "noise_stretch_pitch")
+CHUNK_CLIPS = 32
+
+
+def row_rng(seed: int, key: str, variant: str) -> np.random.Generator:
+    """The generator of one row: the same whatever else is computed, and in which order."""
+    name = "original" if variant in ORIGINAL_VARIANTS else variant  # its two rows share one noise
+    return np.random.default_rng([seed, int(files.sha256_bytes(f"{key} {name}".encode())[:16], 16)])
+
+
+def clip_features(
+    path: Path,
+    *,
+    key: str,
+    variants: list[str],
+    config: FeatureConfig,
+    augmentation: AugmentConfig,
+    backgrounds: list[np.ndarray],
+    seed: int,
+    windows: bool = False,
+) -> dict[str, np.ndarray]:
+    """Features of every version of one clip; the recording is read once.
+
+    Returns
+    -------
+    arrays
+        "features", float32 [shape=(len(variants), n_frames, n_inputs)]; if `windows`, also
+        "windows", float16 [shape=(len(variants), n_frames + 2 margin, n_mels)].
+
+    Raises
+    ------
+    DataError
+        If the recording cannot be used; the message names it.
+    """
+    samples, rate = audio.read_audio(path)
+    samples = features.prepare(samples, rate=rate, config=config)
+    if not len(samples):
+        raise DataError(
+            f"{path}: expected sound after {config.crop_start_s} s, found {rate} Hz, nothing left"
+        )
+    noisy = None
+    rows: dict[str, list[np.ndarray]] = {name: [] for name in _arrays(config, windows=windows)}
+    for variant in variants:
+        rng = row_rng(seed, key, variant)
+        if variant == CLEAN:
+            version = samples
+        elif variant == LOUD:
+            version = augment.overdrive(samples, decibel=rng.uniform(*augment.LOUD_DB))
+        elif variant in ORIGINAL_VARIANTS:
+            noisy = augment.original_noise(samples, rng) if noisy is None else noisy
+            version = noisy
+            if variant == "noise_stretch_pitch":
+                version = augment.original_stretch_pitch(noisy, sample_rate=config.sample_rate)
+        else:
+            version = augment.augment(
+                samples,
+                rng,
+                config=augmentation,
+                sample_rate=config.sample_rate,
+                backgrounds=backgrounds,
+            )
+        bands = features.log_mel(version, config)
+        start = features.onset(bands, config)
+        rows["features"].append(features.from_bands(bands, start, config))
+        if windows:
+            around = frame_augment.window(bands, start, config)
+            rows["windows"].append(around.astype(np.float16))
+    return {name: np.stack(arrays) for name, arrays in rows.items()}
+
+
+def compute_features(
+    rows: pd.DataFrame,
+    clips: pd.DataFrame,
+    *,
+    recordings: Path,
+    folder: Path,
+    config: FeatureConfig,
+    augmentation: AugmentConfig,
+    background_folder: Path | None = None,
+    seed: int,
+    windows: bool = False,
+    jobs: int | None = None,
+    progress: bool = True,
+) -> Path:
+    """Compute the features of all rows into folder/features.npy.
+
+    Chunks are written to folder/chunks as they are done, each under a name that says what it was
+    made from, so that an interrupted or repeated call computes only what is missing; when the
+    array is whole, chunks of other settings are removed.
+
+    Parameters
+    ----------
+    rows
+        From `rows.plan_rows`.
+    clips
+        The table of stage 01, for path and sha256.
+    recordings
+        Folder that the paths are relative to.
+    background_folder
+        Background recordings for augmentation; None: mains hum instead.
+    windows
+        Also write folder/windows.npy, the bands around the features, for `frame_augment`: float16
+        (a sixteenth of a dB) [shape=(rows, n_frames + 2 margin, n_mels)].
+    jobs
+        Processes; None: one a core.
+
+    Returns
+    -------
+    path
+        features.npy, float32 [shape=(rows, n_frames, n_inputs)].
+    """
+    chunks = folder / "chunks"
+    chunks.mkdir(parents=True, exist_ok=True)
+    backgrounds = (
+        [*augment.read_backgrounds(background_folder, sample_rate=config.sample_rate).values()]
+        if background_folder
+        else []
+    )
+    settings = {
+        "features": config.hash,
+        "augmentation": asdict(augmentation),
+        "seed": seed,
+        "windows": windows,
+        "backgrounds": [files.sha256_bytes(noise.tobytes()) for noise in backgrounds],
+        "code": _code_hash(),
+    }
+    tasks = _tasks(rows, clips, settings, recordings=recordings)
+    missing = [task for task in tasks if not (chunks / task["file"]).is_file()]
+    options = {
+        "config": config,
+        "augmentation": augmentation,
+        "backgrounds": backgrounds,
+        "seed": seed,
+        "windows": windows,
+    }
+    results = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(
+        delayed(_compute_chunk)(task["clips"], chunks / task["file"], options) for task in missing
+    )
+    bar = tqdm(total=len(rows), unit="row", desc="features", mininterval=1, disable=not progress)
+    bar.update(sum(task["rows"] for task in tasks) - sum(task["rows"] for task in missing))
+    for done in results:
+        bar.update(done)
+    bar.close()
+    for name, (dtype, shape) in _arrays(config, windows=windows).items():
+        path = folder / f"{name}.npy"
+        _join(tasks, chunks, path, np.dtype(dtype), (len(rows), *shape))
+    wanted = {task["file"] for task in tasks}
+    for stale in chunks.iterdir():
+        if stale.name not in wanted:
+            stale.unlink()
+    return folder / "features.npy"
+
+
+def _tasks(
+    rows: pd.DataFrame, clips: pd.DataFrame, settings: dict[str, Any], *, recordings: Path
+) -> list[dict[str, Any]]:
+    """Neighbouring clips, CHUNK_CLIPS at a time, and the file their rows go to."""
+    known = clips.set_index("key")[["path", "sha256"]]
+    variants = rows.groupby("key", sort=False)["variant"].agg(list)
+    tasks = []
+    for start in range(0, len(variants), CHUNK_CLIPS):
+        part = variants.iloc[start : start + CHUNK_CLIPS]
+        found = known.loc[part.index]
+        identity = [list(part.index), list(part), list(found["sha256"]), settings]
+        tasks.append(
+            {
+                "file": f"{files.sha256_json(identity)[:32]}.npz",
+                "clips": [
+                    (recordings / path, key, names)
+                    for path, key, names in zip(found["path"], part.index, part, strict=True)
+                ],
+                "rows": int(part.map(len).sum()),
+            }
+        )
+    return tasks
+
+
+def _compute_chunk(
+    clips: list[tuple[Path, str, list[str]]], path: Path, options: dict[str, Any]
+) -> int:
+    _keep_memory()
+    with threadpool_limits(1):  # the processes share the cores already
+        arrays = [
+            clip_features(clip, key=key, variants=variants, **options)
+            for clip, key, variants in clips
+        ]
+    stream = io.BytesIO()
+    np.savez(stream, **{name: np.concatenate([a[name] for a in arrays]) for name in arrays[0]})
+    files.write_bytes(path, stream.getvalue())
+    return sum(len(a["features"]) for a in arrays)
+
+
+def _keep_memory() -> None:
+    """Let glibc keep freed memory: giving a spectrum's back each time costs a quarter of the time.
+
+    Where there is another C library, nothing happens.
+    """
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallopt"):
+        for option in (-1, -3):  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
+            library.mallopt(option, 1 << 28)
+
+
+def _join(
+    tasks: list[dict[str, Any]],
+    chunks: Path,
+    path: Path,
+    dtype: np.dtype,
+    shape: tuple[int, ...],
+) -> None:
+    """Put the chunks together on disk, one in memory at a time."""
+    partial = path.with_name(f".{path.name}.partial")
+    array = np.lib.format.open_memmap(partial, mode="w+", dtype=dtype, shape=shape)
+    start = 0
+    for task in tasks:
+        with np.load(chunks / task["file"]) as stored:
+            chunk = stored[path.stem]
+        array[start : start + len(chunk)] = chunk
+        start += len(chunk)
+    if start != shape[0]:
+        raise DataError(f"{chunks}: expected {shape[0]} rows, found {start}; remove the folder")
+    array.flush()
+    del array
+    shutil.move(partial, path)
+
+
+def _arrays(config: FeatureConfig, *, windows: bool) -> dict[str, tuple[type, tuple[int, ...]]]:
+    """Type and shape, of one row, of the arrays that are made."""
+    arrays: dict[str, tuple[type, tuple[int, ...]]] = {
+        "features": (np.float32, config.feature_shape)
+    }
+    if windows:
+        frames = config.n_frames + 2 * frame_augment.margin(config)
+        arrays["windows"] = (np.float16, (frames, config.n_mels))
+    return arrays
+
+
+def _code_hash() -> str:
+    """Features made by other code are other features."""
+    return files.sha256_json(module_hashes([f"import {__name__}"]))

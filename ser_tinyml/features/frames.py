@@ -1,0 +1,264 @@
+"""From a waveform to the frames that a net sees, as a `FeatureConfig` says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import scipy.fft
+import scipy.sparse
+
+from ser_tinyml.features.config import FeatureConfig
+from ser_tinyml.files import DataError
+from ser_tinyml.sound import audio
+
+POWER_FLOOR = 1e-10  # the power below which a band counts as empty, librosa's amin
+_AT_ONCE = 4096  # frames whose spectra are in memory together
+
+
+@dataclass(frozen=True)
+class FeatureTables:
+    """The constant arrays behind the features.
+
+    Attributes
+    ----------
+    window [shape=(window_length,)]
+        Periodic Hann.
+    mel [shape=(n_mels, 1 + n_fft // 2)]
+        Filterbank, float32 values; sparse, since each band covers a few bins only.
+    dct [shape=(n_mfcc, n_mels)]
+        Orthonormal DCT-II, float64.
+    """
+
+    window: np.ndarray
+    mel: scipy.sparse.csr_array
+    dct: np.ndarray
+
+
+@lru_cache(maxsize=16)
+def tables(config: FeatureConfig) -> FeatureTables:
+    """The window, filterbank and DCT of a configuration."""
+    mel = mel_filterbank(config).astype(np.float32)
+    dct = scipy.fft.dct(np.eye(config.n_mels), type=2, norm="ortho", axis=0)[: config.n_mfcc]
+    return FeatureTables(
+        window=audio.hann(config.window_length, "<f8"), mel=scipy.sparse.csr_array(mel), dct=dct
+    )
+
+
+def mel_filterbank(config: FeatureConfig) -> np.ndarray:
+    """Triangles of equal area, evenly spaced on Slaney's mel scale, as librosa's default.
+
+    (Written out, because librosa takes a second to load in every process.)
+
+    Returns
+    -------
+    mel [shape=(n_mels, 1 + n_fft // 2)]
+
+    References
+    ----------
+    M. Slaney, Auditory Toolbox, Technical Report 1998-010, Interval Research Corporation.
+    """
+    linear_hz, log_hz = 200 / 3, 1000.0  # Hz a mel below 1000 Hz, and logarithmic above it
+    knee = log_hz / linear_hz
+    ratio = np.log(6.4) / 27  # of neighbouring mels above
+
+    def to_mel(hertz: float) -> float:
+        if hertz < log_hz:
+            return hertz / linear_hz
+        return knee + np.log(hertz / log_hz) / ratio
+
+    mels = np.linspace(to_mel(config.fmin), to_mel(config.fmax), config.n_mels + 2)
+    corners = np.where(
+        mels < knee,
+        mels * linear_hz,
+        log_hz * np.exp(ratio * (np.maximum(mels, knee) - knee)),
+    )
+    bins = np.fft.rfftfreq(config.n_fft, 1 / config.sample_rate)
+    width = np.diff(corners)[:, None]
+    rising = (bins - corners[:-2, None]) / width[:-1]
+    falling = (corners[2:, None] - bins) / width[1:]
+    return np.maximum(0, np.minimum(rising, falling)) * (2 / (corners[2:] - corners[:-2]))[:, None]
+
+
+def prepare(samples: np.ndarray, *, rate: int, config: FeatureConfig) -> np.ndarray:
+    """Crop a recording and bring it to the configuration's rate.
+
+    Parameters
+    ----------
+    samples [shape=(n,)]
+        Mono, full scale is 1.
+    rate
+        In Hz.
+
+    Returns
+    -------
+    samples [shape=(m,)]
+        At config.sample_rate.
+    """
+    if config.load_rate is not None and rate != config.load_rate:
+        samples = audio.resample(samples, orig=rate, target=config.load_rate)
+        rate = config.load_rate
+    if config.crop_end_s is not None:
+        samples = samples[int(config.crop_start_s * rate) : int(config.crop_end_s * rate)]
+    if rate != config.sample_rate and len(samples):
+        samples = audio.resample(samples, orig=rate, target=config.sample_rate)
+    return samples
+
+
+def log_mel(samples: np.ndarray, config: FeatureConfig) -> np.ndarray:
+    """Power in mel bands, in dB, of every whole frame.
+
+    Parameters
+    ----------
+    samples [shape=(n,)]
+        At config.sample_rate; a waveform shorter than one window is filled with zeros.
+
+    Returns
+    -------
+    bands [shape=(frames, n_mels)]
+        10 log10 of the power, not below -100 dB, float64.
+    """
+    constant = tables(config)
+    if config.center:
+        samples = np.pad(samples, config.n_fft // 2)
+    samples = audio.fix_length(samples, max(len(samples), config.window_length))
+    framed = audio.frames(samples, frame_length=config.window_length, hop_length=config.hop_length)
+    pieces = []
+    for start in range(0, len(framed), _AT_ONCE):
+        windowed = framed[start : start + _AT_ONCE] * constant.window
+        spectrum = scipy.fft.rfft(windowed, n=config.n_fft)
+        power = spectrum.real**2 + spectrum.imag**2
+        pieces.append(10 * np.log10(np.maximum((constant.mel @ power.T).T, POWER_FLOOR)))
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+
+def onset(bands: np.ndarray, config: FeatureConfig) -> int:
+    """The frame at which the features of a clip begin.
+
+    A frame is loud when its power is above the quietest frame so far by onset_db. The first run
+    of onset_frames loud frames is the beginning of speech, and the features begin preroll_frames
+    before it. A clip that has no such run, for it begins in mid-speech, is taken from its start.
+
+    Parameters
+    ----------
+    bands [shape=(frames, n_mels)]
+        From `log_mel`.
+    """
+    if config.onset_db is None:
+        return 0
+    level = 10 * np.log10(np.sum(10 ** (bands / 10), axis=1))
+    loud = level > np.minimum.accumulate(level) + config.onset_db
+    run = np.convolve(loud, np.ones(config.onset_frames), mode="valid") == config.onset_frames
+    if not run.any():
+        return 0
+    return max(int(np.argmax(run)) - config.preroll_frames, 0)
+
+
+def cepstra(bands: np.ndarray, config: FeatureConfig) -> np.ndarray:
+    """Remove the level, limit the range and take the DCT, and its changes if the model has them.
+
+    Parameters
+    ----------
+    bands [shape=(…, frames, n_mels)]
+        From `log_mel`, from the frame at which the features begin; of one clip or of several.
+
+    Returns
+    -------
+    values [shape=(…, frames, n_values)]
+        Of the type of the bands.
+    """
+    if config.level == "running_max":
+        bands = bands - np.maximum.accumulate(bands.max(axis=-1), axis=-1)[..., None]
+        bands = np.maximum(bands, -config.range_db)
+    elif config.level == "clip_max":
+        bands = np.maximum(bands, bands.max(axis=(-2, -1), keepdims=True) - config.range_db)
+    elif config.level == "pcen":
+        bands = pcen(bands, config)
+    mfcc = bands @ tables(config).dct.T.astype(bands.dtype) if config.n_mfcc else bands
+    if not config.delta_frames:
+        return mfcc
+    delta = np.zeros_like(mfcc)
+    delta[..., config.delta_frames :, :] = (
+        mfcc[..., config.delta_frames :, :] - mfcc[..., : -config.delta_frames, :]
+    )
+    return np.concatenate([mfcc, delta], axis=-1)
+
+
+def pcen(bands: np.ndarray, config: FeatureConfig) -> np.ndarray:
+    """Per-channel energy normalisation: each band's power against its own smoothed past.
+
+    Parameters
+    ----------
+    bands [shape=(…, frames, n_mels)]
+        In dB.
+
+    Returns
+    -------
+    normalised [shape=(…, frames, n_mels)]
+        Of the type of the bands.
+
+    References
+    ----------
+    Y. Wang et al., Trainable frontend for robust and far-field keyword spotting, ICASSP 2017: the
+    fixed values of its section 3, and a time constant of 0.4 s.
+    """
+    import scipy.signal  # takes longer to load than all the rest, and only this needs it
+
+    gain, bias, exponent, floor, seconds = 0.98, 2.0, 0.5, 1e-6, 0.4
+    power = 10 ** (bands.astype(np.float64) / 10)
+    forget = 1 - np.exp(-config.hop_length / (config.sample_rate * seconds))
+    start = (1 - forget) * power[..., :1, :]  # the past before the first frame was like it
+    smooth, _ = scipy.signal.lfilter([forget], [1, forget - 1], power, axis=-2, zi=start)
+    normalised = (power / (floor + smooth) ** gain + bias) ** exponent - bias**exponent
+    return normalised.astype(bands.dtype)
+
+
+def waveform_features(samples: np.ndarray, config: FeatureConfig) -> np.ndarray:
+    """The features of one clip: `log_mel`, `onset` and `from_bands`.
+
+    Parameters
+    ----------
+    samples [shape=(n,)]
+        At config.sample_rate, cropped already (`prepare`), full scale is 1.
+
+    Returns
+    -------
+    features [shape=config.feature_shape]
+
+    Raises
+    ------
+    DataError
+        If there are no samples.
+    """
+    if not len(samples):
+        raise DataError("features: expected at least one sample, found none")
+    bands = log_mel(samples, config)
+    return from_bands(bands, onset(bands, config), config)
+
+
+def from_bands(bands: np.ndarray, start: int, config: FeatureConfig) -> np.ndarray:
+    """The features of one clip from its bands.
+
+    Parameters
+    ----------
+    bands [shape=(frames, n_mels)]
+        From `log_mel`.
+    start
+        Frame at which the features begin.
+
+    Returns
+    -------
+    features [shape=config.feature_shape]
+        float32. A clip that is too short is filled as config.pad says.
+    """
+    bands = bands[start:][: config.n_frames]
+    missing = config.n_frames - len(bands)
+    if config.pad == "end":
+        bands = np.pad(bands, ((0, missing), (0, 0)), constant_values=10 * np.log10(POWER_FLOOR))
+        mfcc = cepstra(bands, config)
+    else:
+        mfcc = np.pad(cepstra(bands, config), ((missing, 0), (0, 0)))
+    if config.whole_numbers:
+        mfcc = np.trunc(mfcc)
+    return mfcc.astype(np.float32).reshape(config.feature_shape)

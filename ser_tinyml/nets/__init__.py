@@ -1,0 +1,1 @@
+"""The nets and the one door to TensorFlow."""

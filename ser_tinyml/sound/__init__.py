@@ -1,0 +1,1 @@
+"""Waveforms: read, augmented, degraded."""

@@ -1,0 +1,1 @@
+"""Conversion to TFLite, its runtimes, and the released model."""

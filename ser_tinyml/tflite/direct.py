@@ -1,0 +1,478 @@
+"""The int8 network as plain tables, for the board's engine that needs no interpreter.
+
+Everything that TFLite Micro works out from scales when it starts is worked out here, in the same
+precision, so that the engine gives the same bits.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+
+from ser_tinyml.output import captured_output
+from ser_tinyml.tflite import convert
+from ser_tinyml.tflite.convert import ConversionError
+
+ROWS = 4  # rows of a weight matrix that are multiplied together; an LSTM has as many gates
+GATES = ("input", "forget", "cell", "output")
+SIGMOID_STEPS = 256  # entries of TFLite Micro's table: sigmoid(i / 24) in 16 bits
+_GATE_SCALE = 2.0**-12  # of what goes into sigmoid and tanh
+_UNIT_SCALE = 2.0**-15  # of what comes out of them
+_EXP_BITS = 5  # integer bits of what softmax takes the exponential of
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """A real factor in whole numbers: value * 2**left * multiplier / 2**31 / 2**right."""
+
+    multiplier: int
+    left: int
+    right: int
+
+
+@dataclass(frozen=True)
+class LstmTables:
+    """One LSTM layer.
+
+    Attributes
+    ----------
+    inputs, width
+        Values of the input and of the state, filled up to a multiple of `ROWS`; what was added
+        has zero weights.
+    units
+        Of the layer.
+    weights : array of int16 [shape=(units, (inputs + width) / 4, 8)]
+        Of a unit's gates in the order of `GATES`: see `interleave`.
+    bias : array of int32 [shape=(units, 8)]
+        Four gates of the input, four of the state; zero points are folded in.
+    input_scaling, state_scaling
+        From a sum to the gate's input.
+    forget_scaling, update_scaling, hidden_scaling
+        Of forget gate * cell, of input gate * cell gate, of output gate * tanh(cell).
+    cell_clip
+        In units of the cell.
+    tanh_multiplier, tanh_shift
+        Bring the cell to the table: (cell * multiplier + half) >> shift.
+    hidden_zero_point
+        Of the hidden state, which starts there.
+    """
+
+    inputs: int
+    width: int
+    units: int
+    weights: np.ndarray
+    bias: np.ndarray
+    input_scaling: tuple[Scaling, ...]
+    state_scaling: tuple[Scaling, ...]
+    forget_scaling: Scaling
+    update_scaling: Scaling
+    hidden_scaling: Scaling
+    cell_clip: int
+    tanh_multiplier: int
+    tanh_shift: int
+    hidden_zero_point: int
+
+
+@dataclass(frozen=True)
+class DenseTables:
+    """One Dense layer.
+
+    Attributes
+    ----------
+    inputs, outputs
+        Filled up to a multiple of `ROWS`.
+    weights : array of int16 [shape=(outputs / 4, inputs / 4, 8)]
+        See `interleave`.
+    bias : array of int32 [shape=(outputs,)]
+        The zero point is folded in.
+    """
+
+    inputs: int
+    outputs: int
+    weights: np.ndarray
+    bias: np.ndarray
+    scaling: Scaling
+    zero_point: int
+    smallest: int
+    largest: int
+
+
+@dataclass(frozen=True)
+class NetworkTables:
+    """The whole network.
+
+    Attributes
+    ----------
+    exponentials : array of int32 [shape=(256,)]
+        exp of the i-th step below the largest logit, in 1 / 2**31; 0 where it does not count.
+    sigmoid : array of uint16 [shape=(256,)]
+        See `sigmoid_table`.
+    """
+
+    n_inputs: int
+    n_classes: int
+    lstms: tuple[LstmTables, ...]
+    denses: tuple[DenseTables, ...]
+    exponentials: np.ndarray
+    sigmoid: np.ndarray
+
+
+def network_tables(tflite: bytes) -> NetworkTables:
+    """Take an int8 model apart.
+
+    Parameters
+    ----------
+    tflite
+        LSTM layers, the last step's state, Dense layers, softmax: what `nets.models` builds.
+
+    Raises
+    ------
+    ConversionError
+        If it is another network, or its numbers do not fit the engine's arithmetic.
+    """
+    convert.check_operators(tflite)
+    model = convert.parse(tflite)
+    graph = model.subgraphs[0]
+    expected = [convert.FUSED_LSTM, "STRIDED_SLICE", "FULLY_CONNECTED", "SOFTMAX"]
+    found = convert.operators(tflite)
+    if list(dict.fromkeys(found)) != expected or found != sorted(found, key=expected.index):
+        raise ConversionError(f"expected {', '.join(expected)} in this order, found {found}")
+    lstms, denses, exponentials = [], [], None
+    flowing = int(graph.inputs[0])  # the tensor that the next operator has to take
+    for operator, name in zip(graph.operators, found, strict=True):
+        if int(operator.inputs[0]) != flowing:
+            raise ConversionError(f"{name}: expected a chain of operators, found a branch")
+        flowing = int(operator.outputs[0])
+        if name == convert.FUSED_LSTM:
+            lstms.append(_lstm(model, operator))
+        elif name == "FULLY_CONNECTED":
+            denses.append(_dense(model, operator))
+        elif name == "SOFTMAX":
+            exponentials = _exponentials(model, operator)
+    (_, _, n_inputs), (_, n_classes) = convert.io_shape(tflite)
+    assert exponentials is not None
+    return NetworkTables(
+        n_inputs=n_inputs,
+        n_classes=n_classes,
+        lstms=tuple(lstms),
+        denses=tuple(denses),
+        exponentials=exponentials,
+        sigmoid=sigmoid_table(),
+    )
+
+
+def interleave(rows: np.ndarray) -> np.ndarray:
+    """Put the weights of four rows where the board multiplies two pairs at a time.
+
+    A 16-bit word holds 256 * a + b, with a of one row and b of the next. Multiplying it by an
+    input gives both products at once: with the sum of b * x known (the low bytes, taken out by
+    one instruction for two words), the sum of a * x is what is left, divided by 256. Three
+    instructions make four multiply-accumulates where unpacking both takes four.
+
+    Parameters
+    ----------
+    rows : array of int8 [shape=(4, k)]
+        k a multiple of 4. No value is -128, and a row's products fit into 24 bits.
+
+    Returns
+    -------
+    array of int16 [shape=(k / 4, 8)]
+        For each four inputs: rows 0 and 1 of the first two, rows 2 and 3 of them, then the same
+        for the other two.
+    """
+    wide = rows.astype(np.int32)
+    if wide.min(initial=0) < -127 or np.abs(wide).sum(axis=1).max() * 128 >= 2**23:
+        raise ConversionError(
+            "weights: expected -127 to 127 and rows whose sums stay below 2**23, found "
+            f"{wide.min()} and {np.abs(wide).sum(axis=1).max() * 128}"
+        )
+    pairs = np.stack([256 * wide[0] + wide[1], 256 * wide[2] + wide[3]])  # (2, k)
+    return pairs.reshape(2, -1, 2, 2).transpose(1, 2, 0, 3).reshape(-1, 8).astype(np.int16)
+
+
+def scaling(factor: float) -> Scaling:
+    """Split a factor as TFLite Micro does: 31 bits and a power of two.
+
+    Raises
+    ------
+    ConversionError
+        If the factor is not positive or out of reach.
+    """
+    if not 2.0**-30 <= factor < 2.0**31:
+        raise ConversionError(f"scale: expected 2**-30 to 2**31, found {factor}")
+    fraction, exponent = math.frexp(factor)
+    multiplier = math.floor(fraction * 2**31 + 0.5)
+    if multiplier == 2**31:
+        multiplier, exponent = 2**30, exponent + 1
+    return Scaling(multiplier, max(exponent, 0), max(-exponent, 0))
+
+
+@lru_cache(maxsize=1)
+def sigmoid_table() -> np.ndarray:
+    """Read TFLite Micro's table of the sigmoid out of its own operators.
+
+    It is not the rounded sigmoid: some 40 of its 256 entries are one off. A tanh of int16 whose
+    scale makes each input twice a step of the table gives the entries, all but the last. All
+    inputs of a logistic and of a tanh, which interpolate between them, settle that one.
+
+    Returns
+    -------
+    array of uint16 [shape=(256,)]
+        65536 * sigmoid(i / 24), nearly.
+
+    Raises
+    ------
+    ConversionError
+        If no table explains what the operators answer: then they have changed.
+    """
+    operator = schema.BuiltinOperator
+    # A little more than 2**-11 / 3, whose float32 is a little less.
+    double_step = np.nextafter(np.float32(2.0**-11 / 3), np.float32(1))
+    entries = _probe(operator.TANH, float(double_step))[32768::128][: SIGMOID_STEPS - 1]
+    inputs = np.arange(-32768, 32768)
+    sigmoids = _probe(operator.LOGISTIC, _GATE_SCALE)
+    tanhs = _probe(operator.TANH, _GATE_SCALE)
+    for last in range(65535, 65500, -1):
+        table = np.append(entries.astype(np.int64) + 32768, last)
+        same_sigmoid = np.array_equal(table_sigmoid(table, inputs), sigmoids)
+        if same_sigmoid and np.array_equal(table_tanh(table, inputs), tanhs):
+            return table.astype(np.uint16)
+    raise ConversionError(
+        "TFLite Micro's int16 LOGISTIC and TANH: expected interpolation in a table of 256 entries, "
+        "found something else"
+    )
+
+
+def table_sigmoid(table: np.ndarray, inputs: np.ndarray) -> np.ndarray:
+    """The engine's sigmoid: int16 of scale 2**-12 to int16 of scale 2**-15."""
+    table = np.append(table, 0).astype(np.int64)
+    place = 3 * np.abs(inputs.astype(np.int64))
+    index, part = place >> 9, place & 511
+    value = ((table[index] << 9) + part * (table[index + 1] - table[index]) + 512) >> 10
+    return np.where(inputs < 0, 32768 - value, value)
+
+
+def table_tanh(table: np.ndarray, inputs: np.ndarray) -> np.ndarray:
+    """The engine's tanh: int16 of scale 2**-12 to int16 of scale 2**-15."""
+    table = np.append(table, 0).astype(np.int64)
+    place = 3 * np.abs(inputs.astype(np.int64))
+    index, part = np.minimum(place >> 8, SIGMOID_STEPS - 1), place & 255
+    value = (table[index] << 8) + part * (table[index + 1] - table[index])
+    value = np.where(index == SIGMOID_STEPS - 1, 0xFFFF << 8, value) - (1 << 23)
+    value = (value + 128) >> 8
+    return np.where(inputs < 0, -value, value)
+
+
+def _lstm(model: schema.ModelT, operator: schema.OperatorT) -> LstmTables:
+    graph = model.subgraphs[0]
+    options = operator.builtinOptions
+    tensors = [graph.tensors[i] if i >= 0 else None for i in operator.inputs]
+    tanh = schema.ActivationFunctionType.TANH
+    if options.timeMajor or options.projClip or options.fusedActivationFunction != tanh:
+        raise ConversionError("LSTM: expected batch first, tanh and no clipped projection")
+    if any(tensors[i] is not None for i in (9, 10, 11, 16, 17, *range(20, len(tensors)))):
+        raise ConversionError("LSTM: expected neither peepholes, projection nor normalised layers")
+    source, hidden, cell = tensors[0], tensors[18], tensors[19]
+    if cell.type != schema.TensorType.INT16:
+        raise ConversionError("LSTM: expected a cell state of int16")
+    input_weights = [_data(model, tensors[i], np.int8) for i in (1, 2, 3, 4)]
+    state_weights = [_data(model, tensors[i], np.int8) for i in (5, 6, 7, 8)]
+    bias = [_data(model, tensors[i], np.int32) for i in (12, 13, 14, 15)]
+    units, inputs = input_weights[0].shape
+    input_scaling = tuple(_sum_scaling(source, tensors[i], _GATE_SCALE) for i in (1, 2, 3, 4))
+    state_scaling = tuple(_sum_scaling(hidden, tensors[i], _GATE_SCALE) for i in (5, 6, 7, 8))
+    sums = [
+        *map(_bias, bias, input_weights, [source] * ROWS, input_scaling),
+        *map(_bias, [np.zeros(units)] * ROWS, state_weights, [hidden] * ROWS, state_scaling),
+    ]
+
+    by_unit = np.stack([_filled(w) for w in input_weights], axis=1)  # (units, 4, inputs)
+    states = np.stack([_filled(w) for w in state_weights], axis=1)
+    weights = [
+        np.concatenate([interleave(a), interleave(b)]) for a, b in zip(by_unit, states, strict=True)
+    ]
+    cell_scale = _scale(cell)
+    power = round(math.log2(cell_scale))
+    if abs(math.log2(cell_scale) - power) > 1e-3:
+        raise ConversionError(f"LSTM: expected a power of two, found cell scale {cell_scale}")
+    finer = 12 + power  # bits that the cell is coarser than what the table takes
+    return LstmTables(
+        inputs=by_unit.shape[2],
+        width=states.shape[2],
+        units=units,
+        weights=np.stack(weights),
+        bias=np.stack(sums, axis=1),
+        input_scaling=input_scaling,
+        state_scaling=state_scaling,
+        forget_scaling=scaling(_UNIT_SCALE * cell_scale / cell_scale),
+        update_scaling=scaling(_UNIT_SCALE * _UNIT_SCALE / cell_scale),
+        hidden_scaling=scaling(_UNIT_SCALE * _UNIT_SCALE / _scale(hidden)),
+        # without a clip: all that int16 holds
+        cell_clip=min(int(options.cellClip / cell_scale), 32767) if options.cellClip > 0 else 32768,
+        tanh_multiplier=3 << max(finer, 0),
+        tanh_shift=max(-finer, 0),
+        hidden_zero_point=_zero_point(hidden),
+    )
+
+
+def _dense(model: schema.ModelT, operator: schema.OperatorT) -> DenseTables:
+    graph = model.subgraphs[0]
+    source, kernel, constant = (graph.tensors[i] for i in operator.inputs)
+    target = graph.tensors[operator.outputs[0]]
+    activation = schema.ActivationFunctionType
+    relu = operator.builtinOptions.fusedActivationFunction
+    if relu not in (activation.NONE, activation.RELU):
+        raise ConversionError(f"FULLY_CONNECTED: expected no activation or relu, found {relu}")
+    rows = _data(model, kernel, np.int8)
+    weights = _filled(rows, square=True)
+    bias = np.zeros(len(weights), np.int32)
+    factor = _sum_scaling(source, kernel, _scale(target))
+    bias[: len(rows)] = _bias(_data(model, constant, np.int32), rows, source, factor)
+    fours = weights.reshape(-1, ROWS, weights.shape[1])
+    return DenseTables(
+        inputs=weights.shape[1],
+        outputs=len(weights),
+        weights=np.stack([interleave(four) for four in fours]),
+        bias=bias,
+        scaling=factor,
+        zero_point=_zero_point(target),
+        smallest=_zero_point(target) if relu == activation.RELU else -128,
+        largest=127,
+    )
+
+
+def _sum_scaling(source: schema.TensorT, kernel: schema.TensorT, target: float) -> Scaling:
+    """From a sum of products to the next tensor.
+
+    Older versions of TFLite Micro round the product of two scales to float32, which now and then
+    moves a sum to the next number.
+    """
+    return scaling(_scale(source) * _scale(kernel) / target)
+
+
+def _bias(
+    bias: np.ndarray, weights: np.ndarray, source: schema.TensorT, factor: Scaling
+) -> np.ndarray:
+    """Fold the zero point of what is multiplied into what is added."""
+    wide = weights.astype(np.int64)
+    folded = bias.astype(np.int64) - _zero_point(source) * wide.sum(axis=1)
+    largest = int((np.abs(folded) + 128 * np.abs(wide).sum(axis=1)).max()) << factor.left
+    if largest >= 2**30:
+        raise ConversionError(f"sums: expected less than 2**30, found {largest}")
+    return folded.astype(np.int32)
+
+
+def _filled(weights: np.ndarray, *, square: bool = False) -> np.ndarray:
+    """Add zero columns, and rows if square, up to a multiple of four."""
+    more = [-size % ROWS for size in weights.shape]
+    return np.pad(weights, ((0, more[0] if square else 0), (0, more[1])))
+
+
+def _data(model: schema.ModelT, tensor: schema.TensorT, dtype: type) -> np.ndarray:
+    kinds = {np.int8: schema.TensorType.INT8, np.int32: schema.TensorType.INT32}
+    data = model.buffers[tensor.buffer].data
+    if tensor.type != kinds[dtype] or data is None:
+        raise ConversionError(f"{tensor.name}: expected constant {np.dtype(dtype)}")
+    return np.asarray(data, np.uint8).view(np.dtype(dtype).newbyteorder("<")).reshape(tensor.shape)
+
+
+def _scale(tensor: schema.TensorT) -> float:
+    return float(np.float32(tensor.quantization.scale[0]))
+
+
+def _zero_point(tensor: schema.TensorT) -> int:
+    return int(tensor.quantization.zeroPoint[0])
+
+
+def _exponentials(model: schema.ModelT, operator: schema.OperatorT) -> np.ndarray:
+    """exp of every difference of two logits, in the fixed-point steps of TFLite Micro's softmax."""
+    logits = model.subgraphs[0].tensors[operator.inputs[0]]
+    beta = operator.builtinOptions.beta
+    factor = min(beta * _scale(logits) * 2.0 ** (31 - _EXP_BITS), 2.0**31 - 1)
+    step = scaling(factor)
+    reach = ((1 << _EXP_BITS) - 1) * (1 << (31 - _EXP_BITS)) >> step.left
+    return np.array(
+        [
+            exp_of_negative(doubling_high_product(-i << step.left, step.multiplier))
+            if i <= reach
+            else 0
+            for i in range(256)
+        ],
+        np.int32,
+    )
+
+
+def doubling_high_product(a: int, b: int) -> int:
+    """2 * a * b / 2**32, rounded, halves up."""
+    return (a * b + (1 << 30)) >> 31
+
+
+def rounded_shift(value: int, bits: int) -> int:
+    """value / 2**bits, rounded, halves away from zero."""
+    half = (1 << bits) >> 1
+    return (value + half - (value < 0 and bits > 0)) >> bits
+
+
+def exp_of_negative(value: int) -> int:
+    """exp(value / 2**26) in 1 / 2**31, for value <= 0.
+
+    The part below a quarter is a polynomial of fourth order around -1/8; each further bit is a
+    factor exp(-2**bit).
+    """
+    if value == 0:
+        return 2**31 - 1
+    quarter = 1 << 24
+    rest = (value & (quarter - 1)) - quarter  # -1/4 to 0
+    x = (rest << 5) + (1 << 28)
+    x2 = doubling_high_product(x, x)
+    x3 = doubling_high_product(x2, x)
+    x4 = rounded_shift(doubling_high_product(x2, x2), 2)
+    third = round(2**31 / 3)
+    series = rounded_shift(doubling_high_product(x4 + x3, third) + x2, 1)
+    middle = round(math.exp(-1 / 8) * 2**31)
+    result = middle + doubling_high_product(middle, x + series)
+    remainder = rest - value
+    for bit in range(24, 31):
+        if remainder & (1 << bit):
+            factor = round(math.exp(-(2.0 ** (bit - 26))) * 2**31)
+            result = doubling_high_product(result, factor)
+    return result
+
+
+def _probe(operator: int, scale: float) -> np.ndarray:
+    """Answers of an int16 operator to every int16, through TFLite Micro."""
+    from tflite_micro import runtime
+
+    values = np.arange(-32768, 32768, dtype=np.int16)
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(_probe_model(operator, scale, len(values)).Pack(builder), b"TFL3")
+    with captured_output():
+        interpreter = runtime.Interpreter.from_bytes(bytes(builder.Output()), arena_size=1 << 20)
+        interpreter.set_input(values[np.newaxis], 0)
+        interpreter.invoke()
+    return np.asarray(interpreter.get_output(0)[0], np.int64)
+
+
+def _probe_model(operator: int, scale: float, size: int) -> Any:
+    def tensor(name: str, step: float) -> schema.TensorT:
+        made = schema.TensorT()
+        made.name, made.shape, made.type = name, [1, size], schema.TensorType.INT16
+        made.quantization = schema.QuantizationParametersT()
+        made.quantization.scale, made.quantization.zeroPoint = [step], [0]
+        return made
+
+    model, graph, node = schema.ModelT(), schema.SubGraphT(), schema.OperatorT()
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = operator
+    node.inputs, node.outputs = [0], [1]
+    graph.tensors = [tensor("in", scale), tensor("out", _UNIT_SCALE)]
+    graph.inputs, graph.outputs, graph.operators = [0], [1], [node]
+    model.version, model.operatorCodes, model.subgraphs = 3, [code], [graph]
+    model.buffers = [schema.BufferT()]
+    return model

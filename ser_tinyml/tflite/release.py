@@ -1,0 +1,122 @@
+"""A released model: the folder that holds it and all that belongs to it. Needs no TensorFlow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ser_tinyml import files
+from ser_tinyml.features import FeatureConfig
+from ser_tinyml.features.normalisation import Normalisation
+from ser_tinyml.files import DataError
+from ser_tinyml.provenance import ROOT
+from ser_tinyml.tflite import convert
+from ser_tinyml.tflite.convert import ConversionError
+
+FOLDER = ROOT / "models"
+MODEL, DECISION = "int8.tflite", "decision.json"
+THRESHOLD = 0.5  # of a model that came without one
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """A model for the board and what it takes to use it.
+
+    Attributes
+    ----------
+    folder
+        Where it was read from.
+    tflite
+        The int8 model.
+    config
+        What its features are.
+    normalisation
+        Of its inputs.
+    labels
+        Names of its outputs, in order.
+    threshold
+        An answer less probable than this is "unsure".
+    """
+
+    folder: Path
+    tflite: bytes
+    config: FeatureConfig
+    normalisation: Normalisation
+    labels: list[str]
+    threshold: float = THRESHOLD
+
+    def __post_init__(self) -> None:
+        model = self.folder / MODEL
+        try:
+            convert.check_operators(self.tflite)
+            (_, *shape), (_, n_classes) = convert.io_shape(self.tflite)
+        except ConversionError as error:
+            raise DataError(f"{model}: {error}") from error
+        for name, what, expected, found in (
+            ("features.json", "steps and inputs", tuple(shape), self.config.feature_shape),
+            ("normalisation.json", "means", (shape[1],), self.normalisation.mean.shape),
+            ("labels.json", "names", n_classes, len(self.labels)),
+        ):
+            if expected != found:
+                raise DataError(
+                    f"{self.folder / name}: expected {expected} {what} as {model} has, "
+                    f"found {found}"
+                )
+        if not self.config.causal:
+            raise DataError(
+                f"{self.folder / 'features.json'}: expected features that a board can compute, "
+                "found some that look ahead or at the whole clip"
+            )
+
+    @classmethod
+    def load(cls, folder: str | Path = FOLDER) -> Release:
+        """Read a model folder.
+
+        Parameters
+        ----------
+        folder
+            With int8.tflite, features.json, normalisation.json and labels.json; where there is
+            no decision.json, the threshold is `THRESHOLD`.
+
+        Raises
+        ------
+        DataError
+            If a file is missing or broken, or they are not of one model.
+        """
+        folder = Path(folder)
+        labels = files.read_json(folder / "labels.json")
+        if not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
+            raise DataError(f"{folder / 'labels.json'}: expected a list of names, found {labels!r}")
+        return cls(
+            folder=folder,
+            tflite=files.read_bytes(folder / MODEL),
+            config=FeatureConfig.load(folder / "features.json"),
+            normalisation=Normalisation.load(folder / "normalisation.json"),
+            labels=labels,
+            threshold=read_threshold(folder / DECISION),
+        )
+
+    def inputs(self, features: np.ndarray) -> np.ndarray:
+        """Features [shape=(…, n_inputs)], normalised and quantised to the model's int8."""
+        scale, zero_point = convert.io_quantisation(self.tflite)[:2]
+        return convert.quantise(self.normalisation.apply(features), scale, zero_point)
+
+
+def read_threshold(path: str | Path) -> float:
+    """The threshold that a decision.json states; `THRESHOLD` if there is no such file.
+
+    Raises
+    ------
+    DataError
+        If it states none from 0 to 1.
+    """
+    if not Path(path).exists():
+        return THRESHOLD
+    decision = files.read_json(path)
+    threshold = decision.get("threshold") if isinstance(decision, dict) else None
+    number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
+    if not number or not 0 <= threshold <= 1:
+        raise DataError(f"{path}: expected a threshold from 0 to 1, found {threshold!r}")
+    return float(threshold)

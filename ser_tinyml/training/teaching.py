@@ -1,0 +1,123 @@
+"""Teachers: nets that are trained before the net that counts, several at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from joblib.externals.loky import get_reusable_executor
+
+from ser_tinyml.training.config import TrainingConfig, teacher_seeds
+
+if TYPE_CHECKING:
+    from ser_tinyml.nets.keras import keras
+    from ser_tinyml.training.fitting import Frames
+
+LOG = "log.txt"
+
+
+def train(
+    features: np.ndarray,
+    rows: pd.DataFrame,
+    *,
+    classes: Sequence[str],
+    config: TrainingConfig,
+    teachers: int,
+    generations: int,
+    folder: Path,
+    frames: Frames | None = None,
+    jobs: int | None = None,
+    say: Callable[[str], None] = print,
+) -> list[keras.Model]:
+    """Train the generations of teachers that `training_config.teacher_seeds` names.
+
+    Each net is trained in a process and a folder of its own, with a line an epoch in its log; an
+    interrupted one goes on where it stopped.
+
+    Parameters
+    ----------
+    features, rows, classes, frames
+        As for `fitting.fit`.
+    config
+        Of the teachers. The first generation learns without distillation.
+    teachers
+        In each generation.
+    generations
+        0: none.
+    folder
+        Each teacher gets one in it: teacher_1, teacher_2, and so on.
+    jobs
+        Processes; None: one a core.
+    say
+        Gets a line when a generation begins, and one for each of its nets when they are done.
+
+    Returns
+    -------
+    nets
+        In the order of training.
+    """
+    from ser_tinyml.nets import models
+
+    trained: list[Path] = []
+    for generation in range(generations):
+        own = config if generation else replace(config, distillation=0.0)
+        seeds = teacher_seeds(generation, teachers=teachers)
+        paths = [folder / f"teacher_{len(trained) + n + 1}" for n in range(teachers)]
+        logs = ", ".join(f"{path.name}/{LOG}" for path in paths)
+        say(f"generation {generation + 1} of {generations}, a line an epoch in {logs}")
+        tasks = Parallel(n_jobs=min(jobs or os.cpu_count() or 1, teachers), return_as="generator")(
+            delayed(_fit)(
+                features,
+                rows,
+                classes=classes,
+                config=replace(own, seed=seed),
+                folder=path,
+                frames=frames,
+                taught_by=list(trained),
+            )
+            for seed, path in zip(seeds, paths, strict=True)
+        )
+        for path, uar in zip(paths, tasks, strict=True):
+            say(f"{path.name}: validation UAR {uar:.3f}")
+        trained += paths
+    if trained:
+        get_reusable_executor().shutdown()  # each of its processes would keep a gigabyte
+    return [models.load_model(path) for path in trained]
+
+
+def _fit(
+    features: np.ndarray,
+    rows: pd.DataFrame,
+    *,
+    classes: Sequence[str],
+    config: TrainingConfig,
+    folder: Path,
+    frames: Frames | None,
+    taught_by: Sequence[Path],
+) -> float:
+    """Train one net, leave it in its folder, and return its UAR on validation."""
+    from ser_tinyml.nets import models
+    from ser_tinyml.nets.keras import one_thread
+    from ser_tinyml.training import fitting
+
+    one_thread()
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOG).open("a") as log:
+        fitted = fitting.fit(
+            features,
+            rows,
+            classes=classes,
+            config=config,
+            folder=folder,
+            frames=frames,
+            teachers=[models.load_model(path) for path in taught_by],
+            say=lambda line: print(line, file=log, flush=True),
+        )
+    models.save_model(folder, fitted.model)
+    return float(fitted.history["validation_uar"].iloc[-1])

@@ -1,0 +1,1 @@
+"""Runs of the notebooks, and what is published of them."""

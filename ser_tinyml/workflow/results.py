@@ -1,0 +1,300 @@
+"""Finished runs side by side: one table for the README, one picture, one file of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ser_tinyml import files, metrics
+from ser_tinyml.data import splits
+from ser_tinyml.evaluation.trials import POOL
+from ser_tinyml.files import DataError, plain_numbers
+from ser_tinyml.plots import results as plots
+from ser_tinyml.plots import style
+from ser_tinyml.provenance import ROOT
+from ser_tinyml.sound import degrade
+from ser_tinyml.workflow.pipeline import EXPERIMENTS
+from ser_tinyml.workflow.readme import into_readme
+from ser_tinyml.workflow.runs import RESEARCH, Run
+
+EVALUATION = RESEARCH[0]
+
+PROTOCOLS = {
+    "speaker": "speakers never heard",
+    "clip_random": "random clips, speakers heard",
+    "leaky_random": "random rows, sentences heard",
+}
+# Figures as their authors give them, in their READMEs.
+QUOTED = [
+    {
+        "name": "Speech-Emotion-Recognition-TinyML",
+        "protocol": "leaky_random",
+        "corpora": ["RAVDESS", "SAVEE", "TESS"],
+        "classes": 4,
+        "parameters": 126_532,
+        "float_kb": 515.0,
+        "int8_kb": 150.0,
+        "accuracy": 0.7288,
+        "int8_accuracy": 0.7306,
+        "runs_on_tflm": False,
+        "quoted": True,
+    },
+    {
+        "name": "embedded-audio-emotion",
+        "protocol": "clip_random",
+        "corpora": ["CREMA-D", "RAVDESS", "SAVEE", "TESS"],
+        "classes": 7,
+        "weighted_f1": 0.612,
+        "quoted": True,
+    },
+]
+
+
+def collect(run_dir: str | Path) -> list[dict[str, Any]]:
+    """The numbers of one run with a random split, or of an evaluation on speakers never heard.
+
+    Returns
+    -------
+    results
+        One line; of an evaluation one for each part: all corpora but TESS, and each by itself.
+
+    Raises
+    ------
+    DataError
+        If it lacks a stage, or its recordings are synthetic: that is no result.
+    """
+    run = Run(run_dir)
+    if (run.folder / EVALUATION / "metrics.json").is_file():
+        return _evaluated(run)
+    index, rows, training, conversion = (
+        run.metrics(stage) for stage in ("01_index", "02_features", "03_train", "04_convert")
+    )
+    if index["synthetic"]:
+        raise DataError(f"{run.folder}: expected a run on real recordings, found synthetic ones")
+    if rows["protocol"] in splits.BY_SPEAKER:
+        raise DataError(
+            f"{run.folder}: expected a random split or stage {EVALUATION}, "
+            f"found protocol {rows['protocol']} alone: one fold is no result"
+        )
+    experiment = f" EXPERIMENT={run.name}" if (EXPERIMENTS / f"{run.name}.yaml").is_file() else ""
+    return [
+        {
+            "name": run.name,
+            "command": f"make run DATA=…{experiment}",
+            "protocol": rows["protocol"],
+            "feature_shape": rows["feature_shape"],
+            "parameters": training["parameters"],
+            "float_kb": conversion["sizes"]["float32"] / 1000,
+            "int8_kb": conversion["sizes"]["int8"] / 1000,
+            "arena_kb": conversion["arena_bytes"]["int8"] / 1000,
+            "runs_on_tflm": True,
+            "quoted": False,
+            **_scores(run),
+        }
+    ]
+
+
+def _evaluated(run: Run) -> list[dict[str, Any]]:
+    """The parts of stage 07: means over folds and seeds."""
+    if run.metrics("01_index")["synthetic"]:
+        raise DataError(f"{run.folder}: expected a run on real recordings, found synthetic ones")
+    found = run.metrics(EVALUATION)
+    return [
+        {
+            "name": run.name,
+            "command": "make evaluate DATA=…",
+            "protocol": "speaker",
+            "corpora": ["CREMA-D", "RAVDESS", "SAVEE"] if part == POOL else [part],
+            "test_rows": line["n"],
+            "quoted": False,
+            **{name: line[name] for name in ("folds", "accuracy", "macro_f1")},
+            **{name: line[name] for name in ("majority_accuracy", "majority_uar")},
+            "uar": line["float_uar"],
+            "int8_uar": line["uar"],
+            "int8_uar_std": line["uar_std"],
+            "trials": len(found["seeds"].split()) * line["folds"],
+        }
+        for part, line in _parts(found)
+    ]
+
+
+def _parts(found: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The lines of a summary, the pool first: a file of JSON is sorted by name."""
+    return sorted(found["summary"].items(), key=lambda item: item[0] != POOL)
+
+
+def _scores(run: Run) -> dict[str, Any]:
+    """Scores of the test rows."""
+    table = files.read_table(run.input("02_features", "rows.csv"))
+    table = table[table["split"] == splits.TEST].reset_index(drop=True)
+    answers = np.load(run.input("04_convert", "int8_test_answers.npy")).argmax(axis=1)
+    board = metrics.score(
+        table["label_id"],
+        answers,
+        classes=files.read_json(run.input("02_features", "labels.json")),
+    )
+    keras = run.metrics("03_train")["scores"]["all"]
+    return {
+        "corpora": sorted(set(table["corpus"])),
+        "classes": len(board["recall"]),
+        "test_rows": keras["n"],
+        "accuracy": keras["accuracy"],
+        "uar": keras["uar"],
+        "majority_accuracy": keras["majority_accuracy"],
+        "int8_accuracy": board["accuracy"],
+        "int8_uar": board["uar"],
+        "int8_weighted_f1": board["weighted_f1"],
+    }
+
+
+def evaluation_markdown(results: Sequence[dict[str, Any]]) -> str:
+    """The README's table of speakers never heard."""
+    lines = [
+        "| speakers never heard | clips | UAR, int8 on TFLite Micro | float | accuracy | macro-F1 "
+        "| always the most frequent: accuracy, UAR |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for result in results:
+        if result["protocol"] != "speaker":
+            continue
+        std = result["int8_uar_std"]
+        spread = "" if std is None else f" ± {100 * std:.1f}"
+        lines.append(
+            f"| {', '.join(result['corpora'])} ({result['folds']} folds) | {result['test_rows']} "
+            f"| **{100 * result['int8_uar']:.1f} %**{spread} | {100 * result['uar']:.1f} % "
+            f"| {100 * result['accuracy']:.1f} % | {100 * result['macro_f1']:.1f} % "
+            f"| {100 * result['majority_accuracy']:.1f} %, {100 * result['majority_uar']:.1f} % |"
+        )
+    return "\n".join(lines)
+
+
+def card_section(found: dict[str, Any]) -> str:
+    """What stage 07 found, for the model card.
+
+    Parameters
+    ----------
+    found
+        Its metrics.json.
+    """
+    classes = [name.removeprefix("recall_") for name in found["summary"][POOL] if "recall" in name]
+    lines = [
+        "## Speakers never heard",
+        "",
+        "The same recipe, trained anew on each of five folds of speakers and scored on the fold "
+        "left out: int8 on TFLite Micro, mean ± deviation over folds and seeds. Not this very "
+        "model, which has heard more speakers.",
+        "",
+        f"| | folds | UAR | accuracy | macro-F1 | {' | '.join(f'recall {c}' for c in classes)} |",
+        f"|---|---|---|---|---|{'---|' * len(classes)}",
+    ]
+    for part, line in _parts(found):
+        spread = "" if line["uar_std"] is None else f" ± {line['uar_std']:.3f}"
+        recalls = (line[f"recall_{name}"] for name in classes)
+        cells = [_number(value, 3) for value in recalls]
+        lines.append(
+            f"| {part} | {line['folds']} | {line['uar']:.3f}{spread} | {line['accuracy']:.3f} "
+            f"| {line['macro_f1']:.3f} | {' | '.join(cells)} |"
+        )
+    unsure, live = found["unsure"]["all"], found["streaming"]
+    alarms = found["false_alarms"][metrics.POOLED]["answered_per_hour"]
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"- Calibration: expected error {unsure['ece']:.3f}. With the threshold, "
+            f"{_percent(unsure['coverage'])} are answered, and "
+            f"{_percent(unsure['answered_accuracy'])} of the answers are right.",
+            f"- Streaming, as on the board: UAR {live['uar']:.3f}, "
+            f"{_percent(live['answered'])} answered, of these "
+            f"{_percent(live['answered_accuracy'])} right; "
+            f"{_number(live['delay_median_s'], 2)} s from the end of speech to the decision "
+            "(median).",
+            f"- False alarms: {alarms:.1f} an hour without speech.",
+            "- Degraded sound:",
+            *(
+                f"  - {name}: {line['points lost']:+.1f} points of UAR lost."
+                for name, line in sorted(found["robustness"].items(), key=_place)
+                if name != "clean"
+            ),
+            "",
+        ]
+    )
+
+
+def _place(item: tuple[str, Any]) -> int:
+    """Where a condition stands in `degrade.CONDITIONS`; recorded noise comes after them."""
+    return [*degrade.CONDITIONS, item[0]].index(item[0])
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.0f} %"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def markdown(results: Sequence[dict[str, Any]]) -> str:
+    """The README's table of random splits: the quoted systems first."""
+    lines = [
+        "| model | classes, test rows | accuracy, float | int8 on TFLite Micro: accuracy, UAR, "
+        "weighted F1 | float / int8 file | how |",
+        "|---|---|---|---|---|---|",
+    ]
+    for result in results:
+        if result["protocol"] == "speaker":
+            continue
+        what = f"{PROTOCOLS[result['protocol']]}: {', '.join(result['corpora'])}"
+        classes = result["classes"]
+        if result["quoted"]:
+            accuracy = f"{100 * result['accuracy']:.2f} %" if "accuracy" in result else "not given"
+            board = (
+                f"weighted F1 {100 * result['weighted_f1']:.1f} %, no net"
+                if "weighted_f1" in result
+                else "does not run on it"
+            )
+            size = (
+                f"{result['float_kb']:.0f} / {result['int8_kb']:.0f} KB"
+                if "float_kb" in result
+                else "–"
+            )
+            lines.append(
+                f"| {result['name']} | {classes}; {what} | {accuracy} | {board} | {size} | quoted |"
+            )
+            continue
+        steps, inputs = result["feature_shape"]
+        board = (result[f"int8_{name}"] for name in ("accuracy", "uar", "weighted_f1"))
+        lines.append(
+            f"| {result['name']}, {steps} x {inputs} inputs "
+            f"| {classes}; {what}, n = {result['test_rows']} "
+            f"| {100 * result['accuracy']:.2f} % "
+            f"| {', '.join(f'{100 * value:.1f} %' for value in board)} "
+            f"| {result['float_kb']:.0f} / {result['int8_kb']:.0f} KB "
+            f"| measured: `{result['command']}` |"
+        )
+    return "\n".join(lines)
+
+
+def publish(run_dirs: Sequence[str | Path], *, root: Path = ROOT) -> pd.DataFrame:
+    """Write models/results.json, images/results.png and the README's table from finished runs.
+
+    Returns
+    -------
+    table
+        The lines of all runs.
+    """
+    lines = [line for run_dir in run_dirs for line in collect(run_dir)]
+    results = [*QUOTED, *plain_numbers(lines)]
+    files.write_json(root / "models" / "results.json", results)
+    style.use()
+    shown = [line for line in plain_numbers(lines) if line.get("classes", 4) == 4]
+    style.save(plots.accuracy_by_protocol(shown, quoted=QUOTED[0]), root / "images/results.png")
+    readme = files.read_bytes(root / "README.md").decode()
+    readme = into_readme(readme, markdown(results))
+    readme = into_readme(readme, evaluation_markdown(results), name="evaluation")
+    files.write_text(root / "README.md", readme)
+    return pd.DataFrame(results)

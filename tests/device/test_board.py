@@ -1,0 +1,265 @@
+"""The host side, against the virtual board: the firmware itself behind a pseudo-terminal."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import small_firmware as small
+
+from ser_tinyml import features
+from ser_tinyml.device import board, gate
+from ser_tinyml.device.board import Board, BoardError, FrameType, Hearing, VirtualBoard
+from ser_tinyml.plots import live
+from ser_tinyml.sound import audio
+
+RATE = small.CONFIG.sample_rate
+NOTHING = np.zeros(0, np.int16)
+
+
+@pytest.fixture(scope="module")
+def microphone() -> np.ndarray:
+    """Three people in a quiet room."""
+    clips = [clip.waveform for clip in small.golden()[:3]]
+    return board.with_pauses(clips, sample_rate=RATE)
+
+
+@pytest.fixture
+def device():
+    with (
+        VirtualBoard(NOTHING, model=small.model_folder()) as virtual,
+        Board(virtual.path) as opened,
+    ):
+        yield opened
+
+
+def hear(samples: np.ndarray, *, speed: float) -> Hearing:
+    with VirtualBoard(samples, speed=speed, model=small.model_folder()) as virtual:
+        with Board(virtual.path) as opened:
+            hearing = Hearing(RATE)
+            for messages in opened.stream(len(samples) / RATE):
+                hearing.take(messages)
+            assert opened.lost_frames == 0
+            assert opened.command("status")["lost_lines"] == 0
+    return hearing
+
+
+def test_it_says_what_it_is(device):
+    status = device.status
+    assert status["model"] == small.export().model_id
+    assert status["labels"] == list(small.LABELS)
+    assert (status["steps"], status["inputs"]) == small.CONFIG.feature_shape
+    assert status["engine"] == "direct"
+    assert status["fault"] == "ok"
+    outputs = np.array([-128, 0, 127], np.int8)
+    expected = small.export().quantisation
+    np.testing.assert_allclose(
+        device.probabilities(outputs),
+        (outputs.astype(float) - expected.output_zero_point) * expected.output_scale,
+        rtol=1e-6,
+    )
+
+
+def test_commands(device):
+    assert device.command("threshold 0.25")["threshold"] == 0.25
+    assert device.command("threshold")["threshold"] == 0.25
+    assert device.command("stream start")["streaming"]
+    assert not device.command("stream stop")["streaming"]
+    assert "status" in device.command("help")["commands"]
+    with pytest.raises(BoardError, match="0 to 1"):
+        device.command("threshold 1.5")
+    with pytest.raises(BoardError, match="try help"):
+        device.command("reboot")
+    assert device.command("status")["threshold"] == 0.25
+
+
+def test_the_whole_recording_is_heard(microphone):
+    hearing = hear(microphone, speed=0)
+    n = len(microphone)
+    assert len(hearing.samples) >= n
+    np.testing.assert_array_equal(hearing.samples[:n], microphone)
+    frames = 1 + (len(hearing.samples) - 1024) // 512
+    assert len(hearing.levels) == frames
+    begins = [line for line in hearing.lines if line.get("state") == "begin"]
+    assert len(begins) == 3
+    assert len(hearing.clips()) == 3
+    assert [decision["steps"] for decision in hearing.decisions][:1] == [12]
+    assert len(hearing.steps) >= 12 * len(hearing.decisions)
+
+
+def test_in_the_time_of_the_recording_too(microphone):
+    hearing = hear(microphone, speed=20)
+    samples = hearing.samples
+    start = next(i for i in range(len(samples)) if (samples[i : i + 64] == microphone[:64]).all())
+    n = min(len(samples) - start, len(microphone))
+    np.testing.assert_array_equal(samples[start : start + n], microphone[:n])
+    assert len([line for line in hearing.lines if line.get("state") == "begin"]) == 3
+
+
+def test_levels_are_those_of_the_gate_in_python(microphone):
+    hearing = hear(microphone, speed=0)
+    bands = features.log_mel(hearing.samples / np.float32(32768), small.CONFIG)
+    expected = gate.run(bands, gate.settings(small.CONFIG))
+    _, levels, floors, speech = zip(*hearing.levels, strict=True)
+    np.testing.assert_allclose(levels, expected.level_db, atol=1e-3)
+    np.testing.assert_allclose(floors, expected.floor_db, atol=1e-3)
+    np.testing.assert_array_equal(speech, expected.speech)
+
+
+def test_golden_clips_come_back_to_the_bit(device):
+    rows = board.check_golden(device, small.golden_folder())
+    assert [row["name"] for row in rows] == [clip.name for clip in small.golden()]
+    assert all(row["same_outputs"] for row in rows)
+    assert max(row["input_units"] for row in rows) == 0
+    assert max(row["feature_difference"] for row in rows) < 1e-3
+    assert all(len(row["engine_us"]) == 12 for row in rows)
+
+
+def test_pictures_of_nothing_and_of_everything(microphone, device):
+    for hearing in (Hearing(RATE), hear(microphone, speed=0)):
+        figure = live.listening(hearing, device, last_s=4)
+        windows = len(figure.axes[2].images)
+        begun = sum(step.step == 0 for _, step in hearing.steps)
+        assert windows == begun
+        texts = {text.get_text().strip() for text in figure.axes[3].texts}
+        late = [d["label"] for d in hearing.decisions if d["second"] >= hearing.seconds - 4]
+        assert texts == set(late)
+        plt.close(figure)
+    figure = live.step_times(*hearing.times_us, step_ms=device.step_ms, board="board")
+    assert "of 32 ms" in figure.axes[0].get_title()
+    plt.close(figure)
+    table = hearing.decision_table(device.labels)
+    assert len(table) == len(hearing.decisions) > 0
+    np.testing.assert_allclose(table[list(small.LABELS)].sum(axis=1), 1, atol=0.02)
+
+
+def test_a_test_in_the_middle_of_a_stream(microphone):
+    clip = small.golden()[0]
+    with VirtualBoard(microphone, speed=0, model=small.model_folder()) as virtual:
+        with Board(virtual.path) as device:
+            device.command("stream start")
+            time.sleep(0.3)
+            result = device.run_clip(clip.waveform)
+    np.testing.assert_array_equal(result.inputs, clip.inputs)
+    np.testing.assert_array_equal(result.outputs[-1], clip.outputs)
+
+
+def test_a_difference_is_seen(device, monkeypatch):
+    run_clip = Board.run_clip
+
+    def other(self, samples):
+        result = run_clip(self, samples)
+        result.outputs[-1, 0] ^= 1
+        return result
+
+    monkeypatch.setattr(Board, "run_clip", other)
+    rows = board.check_golden(device, small.golden_folder())
+    assert not any(row["same_outputs"] for row in rows)
+    assert "**differ**" in board.report(device, rows)
+
+
+def test_a_clip_has_to_be_one(device):
+    for wrong in (np.zeros(5), np.zeros((2, 2), np.int16), NOTHING):
+        with pytest.raises(board.DataError, match="expected int16"):
+            device.run_clip(wrong)
+
+
+def test_a_host_that_goes_in_the_middle_of_a_test_leaves_a_board_that_listens(microphone):
+    with VirtualBoard(microphone, speed=0, model=small.model_folder()) as virtual:
+        with Board(virtual.path) as first:
+            first._send(FrameType.TEST_BEGIN, b"\0")
+            first._send(FrameType.TEST_AUDIO, bytes(1024))
+            first._write(b"\xa5\x5a\x02")
+        time.sleep(0.1)
+        with Board(virtual.path) as second:
+            hearing = Hearing(RATE)
+            for messages in second.stream(3):
+                hearing.take(messages)
+            assert any(line.get("state") == "begin" for line in hearing.lines)
+
+
+def test_report(device):
+    text = board.report(device, board.check_golden(device, small.golden_folder()))
+    assert "not a board" in text
+    assert small.export().model_id in text
+    assert text.count("| same |") == len(small.golden())
+
+
+def test_board_report_command(tmp_path, capsys, monkeypatch):
+    model = ["--model", str(small.model_folder()), "--golden", str(small.golden_folder())]
+    output = tmp_path / "report.md"
+    assert board.main(["--virtual", *model, "--output", str(output)]) == 0
+    assert output.read_text() in capsys.readouterr().out
+    monkeypatch.setattr(board, "PORTS", ("/dev/nothing-here*",))
+    with pytest.raises(BoardError, match="plugged in"):
+        board.main(model)
+
+
+def test_report_of_another_model_is_refused(device, tmp_path):
+    for path in small.golden_folder().iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    golden = tmp_path / "golden.json"
+    text = golden.read_text().replace(small.export().model_id, "f" * 16)
+    golden.unlink()
+    golden.write_text(text)
+    with pytest.raises(BoardError, match="f" * 16):
+        board.check_golden(device, tmp_path)
+
+
+def test_find(monkeypatch):
+    with VirtualBoard(NOTHING, model=small.model_folder()) as virtual:
+        monkeypatch.setattr(board, "PORTS", ("/dev/null", str(virtual.path)))
+        assert board.find() == virtual.path
+    monkeypatch.setattr(board, "PORTS", ("/dev/null",))
+    assert board.find() is None
+
+
+def test_what_is_no_board(tmp_path):
+    with pytest.raises(BoardError, match="No such file"):
+        Board(tmp_path / "missing")
+    with pytest.raises(BoardError, match="serial port"):
+        Board(os.devnull)
+    terminal, other = os.openpty()
+    try:
+        with pytest.raises(BoardError, match="expected an answer, found none"):
+            Board(os.ttyname(other), patience=0.3)
+    finally:
+        os.close(terminal)
+        os.close(other)
+
+
+def test_no_model_no_virtual_board(tmp_path):
+    with pytest.raises(BoardError, match="run notebook 05"):
+        with VirtualBoard(NOTHING, model=tmp_path):
+            pass
+
+
+def test_no_compiler(monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(BoardError, match="install g"):
+        board.build_virtual_board(small.model_folder())
+
+
+def test_clips_are_kept_and_numbered_on(tmp_path):
+    rng = np.random.default_rng(0)
+    clips = [rng.integers(-9000, 9000, n).astype(np.int16) for n in (900, 500, 700)]
+    board.save_clips(tmp_path, clips[:2], rate=RATE, label="happy", speaker="me")
+    table = board.save_clips(tmp_path, clips[2:], rate=RATE, label="happy", speaker="me")
+    assert table["path"].tolist() == [f"me_happy_00{n}.wav" for n in (1, 2, 3)]
+    for path, clip in zip(table["path"], clips, strict=True):
+        samples, rate = audio.read_audio(tmp_path / path)
+        assert rate == RATE
+        np.testing.assert_array_equal(samples * 32768, clip)
+    with pytest.raises(board.DataError, match="letters"):
+        board.save_clips(tmp_path, clips, rate=RATE, label="../happy", speaker="me")
+
+
+def test_pauses():
+    clips = [np.full(100, 1000, np.int16), np.full(50, -1000, np.int16)]
+    samples = board.with_pauses(clips, sample_rate=1000, pause_s=0.2)
+    assert len(samples) == 750
+    assert (samples[200:300] == 1000).all() and (samples[500:550] == -1000).all()
+    assert 0 < np.abs(samples[:200]).max() < 15

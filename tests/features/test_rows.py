@@ -1,0 +1,182 @@
+"""Labels, splits and rows: who may be where, and that nobody is where he may not be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ser_tinyml.data import folds, labels, splits
+from ser_tinyml.features import rows
+from ser_tinyml.files import DataError
+
+OPTIONS = {
+    "class_set": "four",
+    "protocol": "speaker",
+    "augmentation": "random",
+    "augmented_rows": 2,
+    "loud": False,
+    "sad_angry_fraction": 1.0,
+    "test_fold": 0,
+    "test_fraction": 0.1,
+    "validation_fraction": 0.2,
+    "seed": 0,
+}
+
+
+@pytest.fixture(scope="module")
+def clips() -> pd.DataFrame:
+    """The published speakers, eight clips each, without sound."""
+    speakers = [("RAVDESS", f"{n:02d}", "male" if n % 2 else "female") for n in range(1, 25)]
+    speakers += [("TESS", name, "female") for name in ("OAF", "YAF")]
+    speakers += [("SAVEE", name, "male") for name in ("DC", "JE", "JK", "KL")]
+    emotions = ["neutral", "calm", "happy", "sad", "angry", "fear", "disgust", "surprise"]
+    return pd.DataFrame(
+        {
+            "key": f"{corpus}/{speaker}-{emotion}",
+            "corpus": corpus,
+            "speaker": f"{corpus}-{speaker}",
+            "sex": sex,
+            "emotion": emotion,
+        }
+        for corpus, speaker, sex in speakers
+        for emotion in emotions
+    )
+
+
+def test_four_classes_are_the_published_ones(clips) -> None:
+    table = labels.label_clips(clips, class_set="four")
+    assert set(table.loc[table["label"] == "neutral", "emotion"]) == {"neutral", "calm"}
+    assert set(table.loc[table["label"] == "unpleasant", "emotion"]) == {"sad", "angry"}
+    assert not set(table["emotion"]) & {"fear", "disgust"}
+    assert (table["label_id"] == table["label"].map(labels.class_names("four").index)).all()
+
+
+def test_sad_and_angry_are_thinned_apart(clips) -> None:
+    table = labels.label_clips(clips, class_set="four", sad_angry_fraction=0.6, seed=3)
+    assert (table["emotion"] == "sad").sum() == (table["emotion"] == "angry").sum() == 18
+    assert (table["emotion"] == "happy").sum() == 30
+    other = labels.label_clips(clips, class_set="four", sad_angry_fraction=0.6, seed=4)
+    assert list(table["key"]) != list(other["key"])
+
+
+def test_a_class_without_clips_is_an_error(clips) -> None:
+    with pytest.raises(DataError, match="surprise"):
+        labels.label_clips(clips[clips["emotion"] != "surprise"], class_set="four")
+    with pytest.raises(DataError, match="six"):
+        labels.class_names("six")
+
+
+@pytest.mark.parametrize("fold", range(folds.N_FOLDS))
+def test_speakers_are_disjoint_in_every_fold(clips, fold) -> None:
+    plan = rows.plan_rows(clips, **{**OPTIONS, "test_fold": fold})
+    sides = plan.groupby("split")["speaker"].agg(set)
+    assert not sides["train"] & sides["test"]
+    assert not sides["train"] & sides["validation"]
+    assert not sides["validation"] & sides["test"]
+
+
+def test_a_release_is_trained_on_everyone_but_a_few(clips) -> None:
+    plan = rows.plan_rows(clips, **{**OPTIONS, "protocol": "release"})
+    sides = plan.groupby("split")["speaker"].agg(set)
+    assert set(sides.index) == {"train", "validation"} and not sides["train"] & sides["validation"]
+    assert sides["train"] | sides["validation"] == set(clips["speaker"])
+    assert all(name.startswith("RAVDESS") for name in sides["validation"])
+    held_out = splits.held_out(plan)
+    assert set(held_out["speaker"]) == sides["validation"]
+    assert set(splits.held_out(rows.plan_rows(clips, **OPTIONS))["split"]) == {"test"}
+
+
+def test_development_is_scored_on_two_whole_folds(clips) -> None:
+    plan = rows.plan_rows(clips, **{**OPTIONS, "protocol": "development"})
+    fold = folds.assign(clips).groupby(clips["speaker"]).first()
+    scored = set(plan.loc[plan["split"] == "validation", "speaker"])
+    assert scored == set(fold.index[fold.isin(folds.DEVELOPMENT)])
+    assert set(plan["split"]) == {"train", "validation"}
+
+
+@pytest.mark.parametrize("protocol", ["speaker", "release", "clip_random", "leaky_random"])
+def test_other_emotions_serve_training_only(clips, protocol) -> None:
+    options = {**OPTIONS, "protocol": protocol}
+    plain = rows.plan_rows(clips, **options)
+    plan = rows.plan_rows(clips, **options, other_emotions=True)
+    other = plan["label_id"] < 0
+    assert set(plan.loc[other, "split"]) <= {"train"}
+    assert set(plan.loc[other, "emotion"]) <= {"fear", "disgust"}
+    assert other.any() == (protocol != "leaky_random")
+    assert set(plan.loc[~other, "key"]) == set(plain["key"])
+
+
+def test_only_training_clips_are_changed(clips) -> None:
+    plan = rows.plan_rows(clips, **OPTIONS)
+    assert set(plan.loc[plan["split"] != "train", "variant"]) == {"clean"}
+    counts = plan[plan["split"] == "train"].groupby("key").size()
+    assert (counts == 3).all()
+    assert list(plan["row"]) == list(range(len(plan)))
+    assert list(plan.columns) == rows.COLUMNS
+    louder = rows.plan_rows(clips, **{**OPTIONS, "loud": True})
+    added = louder[louder["variant"] == "loud"]
+    assert set(added["key"]) == set(plan.loc[plan["split"] == "train", "key"])
+    assert added["key"].is_unique and len(louder) == len(plan) + len(added)
+
+
+def test_a_loud_copy_stands_beside_the_clip_itself(clips) -> None:
+    for change in ({"augmentation": "original"}, {"protocol": "leaky_random"}):
+        with pytest.raises(DataError, match="loud copies: expected none"):
+            rows.plan_rows(clips, **{**OPTIONS, **change, "loud": True})
+
+
+def test_clip_random_keeps_a_clip_on_one_side(clips) -> None:
+    plan = rows.plan_rows(clips, **{**OPTIONS, "protocol": "clip_random"})
+    assert (plan.groupby("key")["split"].nunique() == 1).all()
+    sides = plan.groupby("split")["speaker"].agg(set)
+    assert sides["train"] & sides["test"]  # speakers are on both sides: it flatters
+
+
+def test_leaky_random_leaks_as_published(clips) -> None:
+    plan = rows.plan_rows(
+        clips,
+        **{**OPTIONS, "protocol": "leaky_random", "augmentation": "original"},
+    )
+    assert (plan.groupby("key")["variant"].agg(list).map(tuple) == rows.ORIGINAL_VARIANTS).all()
+    assert (plan.groupby("key")["split"].nunique() > 1).any()
+    share = plan["split"].value_counts(normalize=True)
+    assert share["test"] == pytest.approx(0.1, abs=0.01)
+    assert share["validation"] == pytest.approx(0.18, abs=0.01)
+
+
+def test_the_seed_decides_the_random_split(clips) -> None:
+    def split(seed: int) -> list[str]:
+        options = {**OPTIONS, "protocol": "clip_random", "seed": seed}
+        return list(rows.plan_rows(clips, **options)["split"])
+
+    assert split(0) == split(0) != split(1)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("protocol", "random"),
+        ("augmentation", "all"),
+        ("augmented_rows", -1),
+        ("test_fold", 5),
+        ("sad_angry_fraction", 0.0),
+        ("class_set", "eight"),
+    ],
+)
+def test_an_unknown_option_is_refused(clips, option, value) -> None:
+    with pytest.raises(DataError, match=str(value)):
+        rows.plan_rows(clips, **{**OPTIONS, option: value})
+
+
+def test_too_few_speakers_are_an_error(clips) -> None:
+    with pytest.raises(DataError, match="expected clips in"):
+        rows.plan_rows(clips[clips["corpus"] == "TESS"], **OPTIONS)
+
+
+def test_the_split_does_not_depend_on_the_order(clips) -> None:
+    shuffled = clips.sample(frac=1, random_state=1)
+    assert np.array_equal(
+        splits.split_speakers(clips, protocol="speaker").to_numpy(),
+        splits.split_speakers(shuffled, protocol="speaker").sort_index().to_numpy(),
+    )

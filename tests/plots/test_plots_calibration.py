@@ -1,0 +1,112 @@
+"""The pictures of calibration and robustness show what is in the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from ser_tinyml.plots import calibration as plots
+from ser_tinyml.plots.robustness import robustness
+from ser_tinyml.sound import degrade
+from ser_tinyml.training import calibration
+
+
+@pytest.fixture(autouse=True)
+def close_figures() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def answers() -> tuple[np.ndarray, np.ndarray]:
+    """Two classes; the surer, the more often right, but never as often as it says."""
+    rng = np.random.default_rng(0)
+    top = rng.uniform(0.5, 1, size=500)
+    labels = np.where(rng.uniform(size=500) < top - 0.1, 0, 1)
+    return np.stack([top, 1 - top], axis=1), labels
+
+
+def scores() -> pd.DataFrame:
+    table = degrade.table(degrade.CONDITIONS)
+    return pd.concat(
+        table.assign(model=model, uar=clean - 0.01 * np.arange(len(table)))
+        for model, clean in (("new", 0.8), ("old", 0.6))
+    )
+
+
+def test_bars_are_accuracies_and_shares(answers) -> None:
+    table = calibration.reliability(*answers, n_bins=10)
+    figure = plots.reliability_diagram({"before": table, "after": table})
+    upper, _, lower, _ = figure.axes
+    some = table[table["n"] > 0]
+    assert [bar.get_height() for bar in upper.patches] == some["accuracy"].tolist()
+    assert sum(bar.get_height() for bar in lower.patches) == pytest.approx(1)
+    error = calibration.expected_calibration_error(*answers, n_bins=10)
+    assert upper.get_title() == f"before\nECE {error:.3f}, n = 500"
+    figure.canvas.draw()
+
+
+def test_the_threshold_is_marked_where_it_lies(answers) -> None:
+    table = calibration.risk_coverage(*answers)
+    chosen = calibration.choose_threshold(*answers, target_accuracy=0.75, confidence=None)
+    figure = plots.risk_coverage(
+        {"new": table, "old": table}, thresholds={"new": chosen.threshold}, target_accuracy=0.75
+    )
+    (axis,) = figure.axes
+    curve, mark, other, target = axis.lines
+    assert curve.get_xdata()[-1] == 1 and curve.get_xdata()[0] == 20 / 500
+    assert mark.get_xdata() == [chosen.coverage] and mark.get_ydata() == [chosen.accuracy]
+    assert f"from {chosen.threshold:.2f} on: {chosen.coverage:.0%} answered" in mark.get_label()
+    assert (other.get_label(), target.get_label()) == ("old", "target: 75%")
+    figure.canvas.draw()
+
+
+def test_a_threshold_between_two_answers_is_marked_at_the_surer_one(answers) -> None:
+    table = calibration.risk_coverage(*answers)
+    between = table["threshold"].iloc[99:101].mean()
+    (axis,) = plots.risk_coverage({"new": table}, thresholds={"new": between}).axes
+    _, mark = axis.lines
+    assert mark.get_xdata() == [table["coverage"].iloc[99]]
+
+
+def test_a_threshold_that_nothing_reaches_has_no_mark(answers) -> None:
+    table = calibration.risk_coverage(*answers)
+    (axis,) = plots.risk_coverage({"new": table}, thresholds={"new": 1.1}).axes
+    assert len(axis.lines) == 1
+
+
+def test_robustness_shows_every_condition_of_every_model() -> None:
+    table = scores()
+    figure = robustness(table, chance=0.25)
+    level, noise, others = figure.axes
+    gains = [line for line in level.lines if len(line.get_xdata()) == len(degrade.GAINS_DB)]
+    expected = table[(table["group"] == "gain")].groupby("model", sort=False)["uar"]
+    assert [line.get_ydata().tolist() for line in gains] == [list(part) for _, part in expected]
+    curves = [line for line in noise.lines if len(line.get_xdata()) == len(degrade.SNRS_DB)]
+    assert len(curves) == 2 * 2
+    assert all((np.diff(line.get_xdata()) > 0).all() for line in curves)
+    bars = {round(bar.get_height(), 3) for bar in others.patches}
+    rest = table[table["group"].isin(["band", "room", "microphone"])]
+    assert bars == set(rest["uar"].round(3))
+    clean = [line for line in others.lines if line.get_ydata()[0] in (0.8, 0.6)]
+    assert len(clean) == 2
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        *("new", "old", "clean", "chance", "white", "pink")
+    ]
+    figure.canvas.draw()
+
+
+def test_models_under_unlike_conditions_share_a_picture() -> None:
+    """One that was not tried in rooms has no bar there."""
+    table = scores()
+    table = table[~((table["model"] == "old") & (table["group"] == "room"))]
+    figure = robustness(table)
+    assert len(figure.legends[0].get_texts()) == 5
+    labels = [text.get_text() for text in figure.axes[2].texts]
+    assert sum(label not in ("", "nan") for label in labels) == 5 + 3
+    figure.canvas.draw()

@@ -1,0 +1,113 @@
+"""The pictures of the folds and of the ablations show what is in the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from ser_tinyml.evaluation import cross_validation
+from ser_tinyml.evaluation.trials import POOL
+from ser_tinyml.plots import evaluation as plots
+
+
+@pytest.fixture(autouse=True)
+def close_figures() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+def scores() -> pd.DataFrame:
+    """Two folds and two seeds; CREMA-D has no surprise."""
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            **{"fold": fold, "seed": seed, "kind": kind, "part": part, "n": 40},
+            **{name: rng.uniform(0.3, 0.9) for name in ("uar", "accuracy", "macro_f1")},
+            **{"majority_accuracy": 0.4, "majority_uar": 1 / 3 if part == "CREMA-D" else 1 / 4},
+            "recall_happy": rng.uniform(),
+            "recall_surprise": np.nan if part == "CREMA-D" else rng.uniform(),
+        }
+        for fold in (0, 1)
+        for seed in (0, 1)
+        for kind in ("float", "int8")
+        for part in (POOL, "RAVDESS", "CREMA-D")
+    )
+
+
+def test_folds_show_the_mean_and_a_dot_for_every_trial() -> None:
+    table = scores()
+    summary = cross_validation.summary(table)
+    figure = plots.folds(table, summary)
+    left, right = figure.axes
+    assert [bar.get_height() for bar in left.patches] == summary["uar"].tolist()
+    dots = [list(line.get_ydata()) for line in left.lines]
+    int8 = table[table["kind"] == "int8"]
+    assert dots == [list(int8.loc[int8["part"] == part, "uar"]) for part in summary.index]
+    assert [text.get_text() for text in left.texts] == [f"{uar:.3f}" for uar in summary["uar"]]
+    majority = [lines.get_segments()[0][0][1] for lines in left.collections]
+    assert majority == pytest.approx([1 / 4, 1 / 4, 1 / 3])
+    assert [text.get_text() for text in left.get_xticklabels()] == [*summary.index]
+    heights = [bar.get_height() for bar in right.patches]
+    expected = summary[["recall_happy", "recall_surprise"]].to_numpy().T.ravel()
+    np.testing.assert_array_equal(heights, expected)
+    assert [text.get_text() for text in right.get_legend().get_texts()] == ["happy", "surprise"]
+    figure.canvas.draw()
+
+
+def test_ablations_show_points_from_the_default_by_group_and_what_they_cost() -> None:
+    table = pd.DataFrame(
+        [
+            ("features", "13 MFCC", 0.60, 150_000, 3.0e6),
+            ("default", "default", 0.70, 170_000, 3.5e6),
+            ("features", "40 MFCC", 0.71, 180_000, 3.5e6),
+            ("context", "2 s", 0.65, 170_000, 3.6e6),
+        ],
+        columns=["group", "name", "uar", "bytes", "macs_per_s"],
+    )
+    table["uar_low"], table["uar_high"] = table["uar"] - 0.02, table["uar"] + 0.01
+    figure = plots.ablations(table, base="default")
+    bars, size, work = figure.axes
+    (seeds,) = bars.collections
+    ends = [segment[:, 0].tolist() for segment in seeds.get_segments()]
+    assert ends == [pytest.approx(pair) for pair in ([-7, -4], [-1, 2], [-12, -9])]
+    assert [text.get_text() for text in bars.get_yticklabels()] == ["2 s", "40 MFCC", "13 MFCC"]
+    *widths, band = bars.patches
+    assert [bar.get_width() for bar in widths] == pytest.approx([-5, 1, -10])
+    assert (band.get_x(), band.get_width()) == pytest.approx((-2, 3))
+    colours = [bar.get_facecolor() for bar in widths]
+    assert colours[1] == colours[2] != colours[0]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["features", "context"]
+    assert "0.700" in bars.get_xlabel()
+    for axis, values in ((size, table["bytes"] / 1e3), (work, table["macs_per_s"] / 1e6)):
+        *groups, ring = axis.lines
+        assert (ring.get_xdata()[0], ring.get_ydata()[0]) == (values[1], 0.70)
+        assert ring.get_markerfacecolor() == "none"
+        shown = {point for line in groups for point in zip(*line.get_data(), strict=True)}
+        assert shown == set(zip(values, table["uar"], strict=True))
+    figure.canvas.draw()
+
+
+def test_speakers_show_the_score_against_the_share_that_trained() -> None:
+    table = pd.DataFrame(
+        [
+            ("default", "default", 1.0, 0.70, 0.66, 0.5),
+            ("features", "13 MFCC", 1.0, 0.60, 0.50, 0.5),
+            ("speakers", "a quarter of the speakers", 0.25, 0.55, 0.45, 0.4),
+        ],
+        columns=["group", "name", "speaker_share", "uar", "uar_RAVDESS", "uar_TESS"],
+    )
+    figure = plots.speakers(table, base="default")
+    (axis,) = figure.axes
+    shown = {line.get_label(): [*map(list, line.get_data())] for line in axis.lines}
+    assert shown == {
+        "RAVDESS": [[25, 100], [0.45, 0.66]],
+        "TESS": [[25, 100], [0.4, 0.5]],
+        "without TESS": [[25, 100], [0.55, 0.70]],
+    }
+    assert [text.get_text() for text in axis.get_xticklabels()] == ["25", "100"]
+    figure.canvas.draw()

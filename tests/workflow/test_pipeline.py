@@ -1,0 +1,374 @@
+from __future__ import annotations
+
+import io
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+import toy_notebooks
+
+from ser_tinyml import __main__ as commands
+from ser_tinyml import files
+from ser_tinyml.files import DataError
+from ser_tinyml.provenance import ROOT, module_hashes
+from ser_tinyml.workflow import pipeline
+from ser_tinyml.workflow.runs import STAGES
+
+
+class House:
+    """A folder with toy notebooks, recordings and a run; its path is a nasty one."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.notebooks = root / "notebooks"
+        self.recordings = root / "my recordings"
+        self.run_dir = root / "runs" / "a run"
+
+    def run(self, **options) -> list[str]:
+        options = {"recordings": self.recordings, "progress": False, **options}
+        return pipeline.run(self.run_dir, notebooks_dir=self.notebooks, **options)
+
+    def result(self, stage: str, name: str):
+        return files.read_json(self.run_dir / stage / name)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> House:
+    house = House(tmp_path_factory.mktemp("finished") / "a hoüse & 'more'")
+    toy_notebooks.write_all(house.notebooks)
+    files.write_text(house.recordings / "sub" / "one.wav", "one")
+    assert house.run(parameters={"mb": 300}) == list(STAGES)
+    return house
+
+
+@pytest.fixture
+def house(finished: House, tmp_path: Path) -> House:
+    copy = House(tmp_path / "it's a copy")
+    shutil.copytree(finished.root, copy.root)
+    return copy
+
+
+def test_everything_up_to_date_is_not_done_again(house, capsys):
+    before = {p: p.stat().st_mtime_ns for p in house.root.rglob("*") if p.is_file()}
+    assert house.run(parameters={"mb": "300"}) == []
+    said = capsys.readouterr().out
+    assert said.count("is up to date (") == len(STAGES)
+    assert {p: p.stat().st_mtime_ns for p in house.root.rglob("*") if p.is_file()} == before
+
+
+def test_a_parameter_reruns_from_its_stage_on_and_reaches_every_stage_that_knows_it(house):
+    options = {"shift": "3", "keep": "last", "clean": "false", "epochs": 1, "mb": 300}
+    assert house.run(parameters=options) == list(STAGES[1:])
+    assert house.result("02_features", "features.json") == [3.0, ""]
+    assert house.result("03_train", "normalisation.json") == [1, 3.0, "last", False]
+
+
+def test_a_stage_sees_relative_paths_and_the_folder_of_the_notebooks(house):
+    given = house.result("01_index", "done.json")["given"]
+    assert given["run_dir"] == "../runs/a run"
+    assert given["recordings_dir"] == "../my recordings"
+    assert given["speak_demo"] is False
+    assert house.result("05_export", "kernel.json")["here"] == "notebooks"
+
+
+def test_the_kernel_is_this_interpreter_whatever_the_notebook_asks_for(house):
+    kernel = house.result("05_export", "kernel.json")
+    assert kernel["python"] == sys.executable
+    assert kernel["TF_USE_LEGACY_KERAS"] == "1"
+    assert kernel["MPLBACKEND"] == "module://matplotlib_inline.backend_inline"
+
+
+def test_peak_memory_is_that_of_the_stage(house):
+    peaks = {stage: house.result(stage, "done.json")["peak_rss_mb"] for stage in STAGES}
+    assert 330 < peaks["04_convert"] < 700
+    assert 30 < peaks["03_train"] < peaks["04_convert"] - 200
+
+
+@pytest.mark.parametrize("change", ["new", "other", "gone"])
+def test_other_recordings_rerun_all(house, change):
+    one = house.recordings / "sub" / "one.wav"
+    if change == "gone":
+        one.unlink()
+        (house.recordings / "two.wav").touch()
+    else:
+        files.write_text(one if change == "other" else one.with_name("two.wav"), "two")
+    assert house.run(parameters={"mb": 300}, stages=STAGES[:2]) == list(STAGES[:2])
+
+
+def test_recordings_that_moved_but_did_not_change_rerun_nothing(house):
+    moved = house.recordings.rename(house.root / "moved")
+    assert house.run(parameters={"mb": 300}, recordings=moved) == []
+
+
+def test_background_folder_counts_by_its_content(house, monkeypatch):
+    files.write_text(house.root / "noise" / "rain.wav", "rain")
+    monkeypatch.chdir(house.root)
+    options = {"parameters": {"background_dir": "noise"}, "stages": STAGES[:2]}
+    assert house.run(**options) == ["02_features"]
+    assert house.result("02_features", "features.json")[1] == "../noise"
+    assert house.run(**options) == []
+    files.write_text(house.root / "noise" / "rain.wav", "other")
+    assert house.run(**options) == ["02_features"]
+
+
+def test_a_result_that_is_gone_is_made_again_but_an_opened_notebook_is_nobodys_business(house):
+    files.write_text(house.run_dir / "05_export" / "notebook.ipynb", "opened and saved")
+    (house.run_dir / "04_convert" / "int8.tflite").unlink()
+    assert house.run(parameters={"mb": 300}) == ["04_convert"]
+
+
+def test_code_reruns_its_stage_but_a_comment_does_not(house):
+    path = toy_notebooks.write(house.notebooks, "04_convert", "# thanks")
+    assert house.run(parameters={"mb": 300}, stages=["04_convert"]) == ["04_convert"]
+    path.write_text(path.read_text().replace("# thanks", "# many thanks"))
+    assert house.run(parameters={"mb": 300}, stages=["04_convert"]) == []
+    path.write_text(path.read_text().replace("# many thanks", "1 + 1"))
+    assert house.run(parameters={"mb": 300}, stages=["04_convert"]) == ["04_convert"]
+
+
+def test_force(house):
+    assert house.run(stages=["05_export"], force=True) == ["05_export"]
+
+
+def test_a_stage_before_has_to_be_done(house):
+    (house.run_dir / "02_features" / "done.json").unlink()
+    with pytest.raises(DataError, match="02_features.done.json: expected 02_features to be done"):
+        house.run(stages=["03_train"])
+
+
+def test_an_unknown_parameter_lists_the_known_ones_by_stage(house):
+    with pytest.raises(DataError) as error:
+        house.run(parameters={"epoch": 3})
+    assert str(error.value).startswith("epoch: expected a parameter of a stage:\n")
+    assert "  03_train: epochs, shift, keep, clean\n" in str(error.value)
+    assert "run_dir" not in str(error.value)
+
+
+@pytest.mark.parametrize("value", ["many", "1.5", 1.5, True, "[1]", ""])
+def test_a_parameter_of_the_wrong_type(house, value):
+    with pytest.raises(DataError, match="epochs: expected int, found "):
+        house.run(parameters={"epochs": value})
+
+
+def test_recordings_that_are_not_there(house):
+    with pytest.raises(DataError, match="nowhere: expected a folder of recordings"):
+        house.run(recordings=house.root / "nowhere")
+
+
+def test_a_failing_cell_is_named_and_the_run_goes_on_from_there(house, capsys):
+    bad = 'def deep():\n    raise ValueError("a.wav: expected 1, found 2")'
+    toy_notebooks.write(house.notebooks, "02_features", bad, "deep()")
+    with pytest.raises(DataError) as error:
+        house.run()
+    folder = house.run_dir / "02_features"
+    message = str(error.value).splitlines()
+    assert message[0].startswith("02_features stopped in its cell [")
+    assert message[0].endswith("which begins with: deep()")
+    assert message[1] == "  ValueError: a.wav: expected 1, found 2"
+    assert message[2].endswith("notebook.failed.ipynb") and len(message) == 3
+    assert "deep()" in (folder / "notebook.failed.ipynb").read_text()
+    assert not (folder / "done.json").exists()
+    toy_notebooks.write(house.notebooks, "02_features")
+    assert house.run(stages=STAGES[:2]) == ["02_features"]
+    assert not (folder / "notebook.failed.ipynb").exists()
+    assert "01_index is up to date" in capsys.readouterr().out
+
+
+def test_a_kernel_that_dies_is_said_to_be_dead(house):
+    toy_notebooks.write(house.notebooks, "01_index", "os._exit(9)")
+    with pytest.raises(DataError, match="01_index: expected .* found that its process died"):
+        house.run()
+
+
+def test_interrupt_leaves_no_process_and_the_next_run_takes_up_where_it_stopped(house):
+    started = house.root / "started"
+    wait = f"Path({str(started)!r}).write_text(str(os.getpid()))\ntime.sleep(600)"
+    toy_notebooks.write(house.notebooks, "02_features", wait)
+    call = (
+        # a shell ignores SIGINT for what runs in its background, tests and their children too
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from ser_tinyml import __main__ as m, pipeline; "
+        "sys.exit(m._guarded(lambda: pipeline.run("
+        "sys.argv[1], recordings=sys.argv[2], notebooks_dir=sys.argv[3]) and None))"
+    )
+    command = [sys.executable, "-c", call, house.run_dir, house.recordings, house.notebooks]
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        until = time.monotonic() + 60
+        while not started.exists() or not started.read_text():
+            assert process.poll() is None and time.monotonic() < until
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert err.rstrip().endswith(
+        "stopped in 02_features; the same command takes up where it stopped"
+    )
+    assert "Traceback" not in err + out
+    assert not psutil.pid_exists(int(started.read_text()))
+    toy_notebooks.write(house.notebooks, "02_features")
+    assert house.run(stages=STAGES[:2]) == ["02_features"]
+
+
+def test_the_synthetic_corpus_is_spoken_once_and_is_part_of_the_key(house):
+    spoken = {"recordings": None, "parameters": {"recordings_dir": house.root / "demo"}}
+    spoken["stages"] = STAGES[:2]
+    assert house.run(**spoken) == list(STAGES[:2])
+    assert house.result("01_index", "clips.json") == ["a.wav"]
+    assert house.run(**spoken) == []
+    shutil.rmtree(house.root / "demo")
+    assert house.run(**spoken) == list(STAGES[:2])
+
+
+def test_what_cells_print_is_shown_live_and_the_headlines_at_the_end(house, capfd):
+    house.run(progress=True, parameters={"epochs": 3}, stages=STAGES[:4])
+    said = capfd.readouterr()
+    for line in ("epoch 2", f"03_train: notebook 3 of {len(STAGES)}", "  01_index: 1 clips"):
+        assert line in said.out.splitlines()
+    assert "03_train took" in said.out
+    bars = [line for line in said.err.splitlines() if line.startswith("03_train: ")]
+    assert "| 0/" in bars[0]
+    assert not [line for line in said.err.splitlines() if "\r" in line or "WARNING" in line]
+
+
+def test_a_progress_bar_ends_as_one_line_in_a_log():
+    stream = io.StringIO()
+    lines = pipeline._Lines(stream)
+    for text in ("one\ntw", "o\n", "\r 0%", "\r 50%", "\r100%", "\nend"):
+        lines.write(text)
+    lines.flush_rest()
+    assert stream.getvalue() == "one\ntwo\n100%\nend\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("a = 1\nb = a + 1", "found: b = a + 1"),
+        ("import os", "found: import os"),
+        ("a = b = 1", "found: a = b = 1"),
+        ("a = [x for x in 'ab']", "found: a = "),
+    ],
+)
+def test_a_parameters_cell_holds_plain_literals(source, found):
+    cell = nbformat.v4.new_code_cell(source, metadata={"tags": ["parameters"]})
+    with pytest.raises(
+        DataError, match="book, parameters cell: expected plain literals, "
+    ) as error:
+        pipeline.parameter_defaults(nbformat.v4.new_notebook(cells=[cell]), "book")
+    assert found in str(error.value)
+
+
+def test_one_parameters_cell():
+    with pytest.raises(DataError, match="book: expected one cell tagged parameters, found 0"):
+        pipeline.parameter_defaults(nbformat.v4.new_notebook(), "book")
+
+
+def test_no_notebook(tmp_path):
+    files.write_text(tmp_path / "a.ipynb", "not one")
+    with pytest.raises(DataError, match="a.ipynb: expected a notebook, found: "):
+        pipeline.read_notebook(tmp_path / "a.ipynb")
+
+
+def test_modules_count_with_all_that_they_import(tmp_path):
+    package = tmp_path / "ser_tinyml"
+    for name, source in {
+        "__init__": "",
+        "used": "from ser_tinyml.deep import names",
+        "deep/__init__": "",
+        "deep/names": "import numpy\ndef f():\n    import ser_tinyml.late",
+        "late": "a = 1",
+        "unused": "",
+    }.items():
+        files.write_text(package / f"{name}.py", source)
+    cell = nbformat.v4.new_code_cell("from ser_tinyml import used as u")
+    book = nbformat.v4.new_notebook(cells=[cell])
+    before = module_hashes([cell.source for cell in book.cells], root=tmp_path)
+    assert list(before) == [
+        "ser_tinyml",
+        "ser_tinyml.deep",
+        "ser_tinyml.deep.names",
+        "ser_tinyml.late",
+        "ser_tinyml.used",
+    ]
+    files.write_text(package / "late.py", '"""What it is."""\n\na = 1  # of them\n')
+    assert module_hashes([cell.source for cell in book.cells], root=tmp_path) == before
+    files.write_text(package / "late.py", "a = 2")
+    after = module_hashes([cell.source for cell in book.cells], root=tmp_path)
+    assert {name for name in after if after[name] != before[name]} == {"ser_tinyml.late"}
+
+
+def test_help_is_quick_because_it_imports_nothing_heavy():
+    call = (
+        "import sys; from ser_tinyml.__main__ import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'numpy', 'pandas', 'papermill', 'tensorflow', 'requests'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", call], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    for name in ("run", "publish", "download", "bench"):
+        assert name in done.stdout
+
+
+def test_the_run_command(monkeypatch):
+    calls = []
+    monkeypatch.setattr(pipeline, "run", lambda *args, **options: calls.append((args, options)))
+    assert commands.main(["run"]) == 0
+    assert commands.main(["run", "--data", "a b", "epochs=3", "corpora=RAVDESS TESS"]) == 0
+    assert commands.main(["run", "--data", "", "--run", "x", "--stage", "03_train"]) == 0
+    assert [args[0] for args, _ in calls] == [ROOT / "runs" / n for n in ("demo", "real", "x")]
+    assert [options["recordings"] for _, options in calls] == [None, "a b", None]
+    assert calls[1][1]["parameters"] == {"epochs": "3", "corpora": "RAVDESS TESS"}
+    assert calls[2][1]["stages"] == ["03_train"]
+
+
+def test_an_experiment_is_a_file_of_parameters_and_gives_the_run_its_name(monkeypatch):
+    calls = []
+    monkeypatch.setattr(pipeline, "run", lambda *args, **options: calls.append((args, options)))
+    experiment = {"epochs": 20, "keep": "last", "stages": "01_index 02_features"}
+    monkeypatch.setattr(pipeline, "experiment", lambda name: dict(experiment))
+    assert commands.main(["run", "--experiment", "leaky", "--data", "x", "epochs=1"]) == 0
+    (((folder,), options),) = calls
+    assert folder == ROOT / "runs" / "leaky"
+    assert options["parameters"] == {"epochs": "1", "keep": "last"}
+    assert options["stages"] == ["01_index", "02_features"]
+
+
+def test_experiments_are_read_from_their_folder(tmp_path):
+    files.write_text(tmp_path / "a.yaml", "# why\nepochs: 20\ncorpora: RAVDESS TESS\nclean: no\n")
+    assert pipeline.experiment("a", folder=tmp_path) == {
+        "epochs": 20,
+        "corpora": "RAVDESS TESS",
+        "clean": False,
+    }
+    with pytest.raises(DataError, match="b.yaml: expected an experiment of a, found none"):
+        pipeline.experiment("b", folder=tmp_path)
+    files.write_text(tmp_path / "b.yaml", "just text")
+    with pytest.raises(DataError, match="b.yaml: expected names and values, found 'just text'"):
+        pipeline.experiment("b", folder=tmp_path)
+
+
+def test_a_wrong_command_is_one_line_and_exit_status_1(capsys):
+    assert commands.main(["run", "--data", "no such folder"]) == 1
+    assert capsys.readouterr().err == (
+        "error: no such folder: expected a folder of recordings, found none\n"
+    )
+    assert commands.main(["run", "epochs"]) == 1
+    assert "epochs: expected name=value" in capsys.readouterr().err
