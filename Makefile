@@ -30,7 +30,7 @@ help:
 	@echo '    PARAMS="noise_dir=…"          with recorded noise'
 	@echo 'make ablations DATA=…             what each choice is worth'
 	@echo 'make test                         linter, unit tests, all notebooks on synthetic speech'
-	@echo 'make lint                         the linter alone'
+	@echo 'make lint                         the linter, and what the package keeps to, alone'
 	@echo 'make bench DATA=/path/to/corpora  feature extraction against the straightforward loop'
 	@echo 'make emulate                      the firmware on an emulated Cortex-M4F, bit for bit'
 	@echo 'make publish RUN=release          put a run'"'"'s model, figures, C++ and notebooks in place'
@@ -65,6 +65,7 @@ test: lint
 lint: $(READY)
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
+	@$(PY) -m pytest -q tests/test_house.py
 
 bench: $(READY)
 	@[ -n "$$DATA" ] || { echo 'make bench DATA=/path/to/corpora' >&2; exit 1; }

@@ -1,0 +1,233 @@
+"""The house keeps its shape: what imports what, and how large a thing may become.
+
+All of it is read from the sources; nothing of the package is imported.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from radon.complexity import cc_visit
+from radon.visitors import Class
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "ser_tinyml"
+# From bottom to top, in the order in which the data travels. A wing imports from those below it.
+WINGS = (
+    *("sound", "data", "features", "nets", "tflite", "training", "device", "evaluation"),
+    *("plots", "apps", "workflow", "commands", "__main__"),
+)
+GROUND = ("__init__", "files", "metrics", "output", "plugins", "provenance")  # below all wings
+MODULES_IN_A_FOLDER = 12  # __init__.py aside
+LINES_OF_A_MODULE = 450
+LINES_OF_A_FUNCTION = 60  # with its docstring
+COMPLEXITY = 12  # cyclomatic, as radon counts it; what a test asserts does not count
+A_CORPUS_THAT_SPEAKS = "ser_tinyml/data/corpora/demo.py"  # a synthesiser: as long as it has to be
+
+# What is being mended. It only ever shrinks.
+STILL = {
+    "folders": {"ser_tinyml/plots"},
+    "modules": {
+        "ser_tinyml/data/dataset.py",
+        "ser_tinyml/device/board.py",
+        "ser_tinyml/device/emulate.py",
+        "ser_tinyml/device/firmware.py",
+        "ser_tinyml/tflite/direct.py",
+        "ser_tinyml/training/fitting.py",
+        "ser_tinyml/workflow/pipeline.py",
+        "tests/device/test_firmware_export.py",
+        "tests/training/test_training.py",
+    },
+    "imports": {
+        "ser_tinyml.device.emulate -> ser_tinyml.workflow.readme",
+        "ser_tinyml.device.firmware -> ser_tinyml.workflow.runs",
+        "ser_tinyml.evaluation.bench -> ser_tinyml.workflow.readme",
+    },
+    "long": {
+        "ser_tinyml/data/corpora/demo.py:ensure",
+        "ser_tinyml/device/firmware.py:_direct_header",
+        "ser_tinyml/evaluation/ablations.py:run",
+        "ser_tinyml/evaluation/ablations.py:table",
+        "ser_tinyml/evaluation/bench.py:bench_features",
+        "ser_tinyml/evaluation/streaming.py:evaluate",
+        "ser_tinyml/evaluation/streaming.py:false_alarms",
+        "ser_tinyml/evaluation/trials.py:run_trial",
+        "ser_tinyml/features/extract.py:compute_features",
+        "ser_tinyml/features/rows.py:plan_rows",
+        "ser_tinyml/metrics.py:score",
+        "ser_tinyml/nets/models.py:build_lstm",
+        "ser_tinyml/plots/clips.py:waveforms_and_spectrograms",
+        "ser_tinyml/tflite/convert.py:to_tflite",
+        "ser_tinyml/training/calibration.py:choose_threshold",
+        "ser_tinyml/training/fitting.py:_Data.gather",
+        "ser_tinyml/training/fitting.py:fit",
+        "ser_tinyml/training/teaching.py:train",
+        "ser_tinyml/workflow/pipeline.py:run",
+        "ser_tinyml/workflow/publish.py:publish",
+    },
+    "complex": {
+        "ser_tinyml/data/corpora/demo.py:_all_clips",
+        "ser_tinyml/data/corpora/demo.py:ensure",
+        "ser_tinyml/data/corpora/ravdess.py:parse",
+        "ser_tinyml/data/dataset.py:_without_doubles",
+        "ser_tinyml/device/board.py:_build",
+        "ser_tinyml/device/emulate.py:instruction_cycles",
+        "ser_tinyml/device/emulate.py:measure",
+        "ser_tinyml/device/emulate.py:run",
+        "ser_tinyml/device/firmware.py:Export.__post_init__",
+        "ser_tinyml/evaluation/ablations.py:run",
+        "ser_tinyml/evaluation/trials.py:run",
+        "ser_tinyml/features/extract.py:compute_features",
+        "ser_tinyml/plugins.py:load",
+        "ser_tinyml/provenance.py:_imports",
+        "ser_tinyml/tflite/direct.py:_lstm",
+        "ser_tinyml/training/fitting.py:_Data.gather",
+        "ser_tinyml/workflow/pipeline.py:_given",
+        "ser_tinyml/workflow/pipeline.py:run",
+        "ser_tinyml/workflow/publish.py:notebook_bytes",
+        "ser_tinyml/workflow/publish.py:publish",
+    },
+}
+
+
+def name_of(path: Path) -> str:
+    """Of a module, with dots: of a package, its own."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Every module of the package, by its name."""
+    return {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def python_files() -> list[Path]:
+    """Of the package and of its tests."""
+    return [*modules().values(), *sorted((ROOT / "tests").rglob("*.py"))]
+
+
+def place(path: Path) -> str:
+    """A path as one reads it."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def imports(source: str, package: str) -> Iterator[str]:
+    """Modules of the house that code imports, at its top or later.
+
+    Parameters
+    ----------
+    source
+        Of a module.
+    package
+        That the module lies in, for relative imports.
+    """
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) + 1 - node.level]
+            base = ".".join([*(above if node.level else ()), *filter(None, [node.module])])
+            names = [f"{base}.{alias.name}" for alias in node.names]
+            names = [name if name in modules() else base for name in names]
+        else:
+            continue
+        yield from (name for name in names if name in modules())
+
+
+@cache
+def graph() -> dict[str, set[str]]:
+    """Module -> modules that it imports."""
+    found = {}
+    for name, path in modules().items():
+        package = name if path.stem == "__init__" else name.rpartition(".")[0]
+        found[name] = set(imports(path.read_text("utf-8"), package)) - {name}
+    return found
+
+
+def floor(name: str) -> int:
+    """How high a module lies; the ground is 0."""
+    wing = (name.split(".") + ["__init__"])[1]
+    assert wing in WINGS or wing in GROUND, f"{name}: expected a wing of {WINGS}"
+    return 0 if wing in GROUND else 1 + WINGS.index(wing)
+
+
+def functions(path: Path) -> Iterator[tuple[str, int]]:
+    """Name and length in lines of every function and method, with those inside others."""
+
+    def inside(node: ast.AST, above: str) -> Iterator[tuple[str, int]]:
+        for child in ast.iter_child_nodes(node):
+            name = f"{above}.{child.name}" if hasattr(child, "name") else above
+            if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                yield f"{place(path)}:{name.lstrip('.')}", child.end_lineno - child.lineno + 1
+            yield from inside(child, name)
+
+    yield from inside(ast.parse(path.read_text("utf-8")), "")
+
+
+def complexities(path: Path) -> Iterator[tuple[str, int]]:
+    """Name and cyclomatic complexity of every function and method."""
+    for block in cc_visit(path.read_text("utf-8"), no_assert=place(path).startswith("tests/")):
+        if not isinstance(block, Class):
+            yield f"{place(path)}:{block.fullname}", block.complexity
+
+
+def test_a_wing_imports_only_from_wings_below_it():
+    wrong = {
+        f"{name} -> {other}"
+        for name, others in graph().items()
+        for other in others
+        if floor(other) > floor(name) and name != PACKAGE.name
+    }
+    assert wrong <= STILL["imports"]
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    done: set[str] = set()
+
+    def visit(name: str, way: tuple[str, ...]) -> None:
+        assert name not in way, " -> ".join([*way[way.index(name) :], name])
+        if name not in done:
+            for other in graph()[name]:
+                visit(other, (*way, name))
+            done.add(name)
+
+    for name in graph():
+        visit(name, ())
+
+
+def test_folders_modules_and_functions_stay_small():
+    count = Counter(place(p.parent) for p in modules().values() if p.stem != "__init__")
+    crowded = {folder: n for folder, n in count.items() if n > MODULES_IN_A_FOLDER}
+    assert crowded.keys() <= STILL["folders"]
+    lengths = {place(p): len(p.read_text("utf-8").splitlines()) for p in python_files()}
+    long = {name: n for name, n in lengths.items() if n > LINES_OF_A_MODULE}
+    assert long.keys() - {A_CORPUS_THAT_SPEAKS} <= STILL["modules"]
+    long = {n: k for p in python_files() for n, k in functions(p) if k > LINES_OF_A_FUNCTION}
+    assert long.keys() <= STILL["long"]
+
+
+def test_functions_stay_simple():
+    found = {n: k for p in python_files() for n, k in complexities(p) if k > COMPLEXITY}
+    assert found.keys() <= STILL["complex"]
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import ser_tinyml.files", ["ser_tinyml.files"]),
+        ("from ser_tinyml import files, features", ["ser_tinyml.files", "ser_tinyml.features"]),
+        ("from ser_tinyml.files import DataError", ["ser_tinyml.files"]),
+        ("def f():\n    from ser_tinyml.apps import predict", ["ser_tinyml.apps.predict"]),
+        ("from . import config", ["ser_tinyml.features.config"]),
+        ("from ..sound.audio import resample", ["ser_tinyml.sound.audio"]),
+        ("import numpy\nfrom os import path", []),
+    ],
+)
+def test_imports_are_found_wherever_they_stand(source, found):
+    assert list(imports(source, "ser_tinyml.features")) == found
