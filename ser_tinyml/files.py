@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import math
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,19 +21,55 @@ class DataError(ValueError):
     """A file or folder is not what was expected; the message names it, and both."""
 
 
-def _write(path: str | Path, write: Callable[[BinaryIO], Any]) -> Path:
-    """Write through a temporary file in the same folder, so that a stop leaves no half file."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+@contextlib.contextmanager
+def naming(path: str | Path) -> Iterator[None]:
+    """Turn an error of the operating system into one that names a file or folder.
+
+    Parameters
+    ----------
+    path
+        Is named where the error itself names none, as that of a full disk.
+
+    Raises
+    ------
+    DataError
+        In place of any `OSError`, but that of a closed pipe.
+    """
     try:
-        with os.fdopen(handle, "wb") as stream:
-            write(stream)
-        os.chmod(temporary, 0o644)  # mkstemp makes files that nobody else can read
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        yield
+    except BrokenPipeError:
         raise
+    except OSError as error:
+        raise DataError(
+            f"{error.filename or path}: expected to read or write it, "
+            f"found: {error.strerror or error}"
+        ) from error
+
+
+def _write(path: str | Path, write: Callable[[BinaryIO], Any]) -> Path:
+    """Write through a temporary file in the same folder, so that a stop leaves no half file.
+
+    Raises
+    ------
+    DataError
+        If that is not possible: the disk is full, or the folder not to be written to.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                write(stream)
+            os.chmod(temporary, 0o644)  # mkstemp makes files that nobody else can read
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise DataError(
+            f"{path}: expected to write it, found: {error.strerror or error}"
+        ) from error
     return path
 
 
@@ -104,6 +141,25 @@ def read_table(path: str | Path) -> pd.DataFrame:
         return pd.read_csv(io.BytesIO(data), keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: expected a CSV table, found: {error}") from error
+
+
+def listing(folder: str | Path) -> Iterator[tuple[str, int, int]]:
+    """Relative path, size in bytes and time of change in ns of all files but hidden ones, sorted.
+
+    Links are followed, each folder once; a link that leads nowhere is passed over.
+    """
+    seen = set()
+    for here, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(here)
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and real not in seen)
+        seen.add(real)
+        for name in sorted(name for name in names if not name.startswith(".")):
+            path = Path(here, name)
+            try:
+                stat = path.stat()
+            except OSError:
+                continue
+            yield path.relative_to(folder).as_posix(), stat.st_size, stat.st_mtime_ns
 
 
 def sha256_bytes(data: bytes | memoryview) -> str:

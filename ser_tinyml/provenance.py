@@ -1,19 +1,92 @@
-"""Where the code lies, and what it does: hashes that change when a result would.
+"""Where the code lies, what a result was made from, and whether it still is up to date.
 
 A result depends on the modules that made it and on all that those import. `module_hashes` follows
-the imports, so that no list of modules has to be kept by hand.
+the imports, so that no list of modules has to be kept by hand. A `Stamp` beside the result keeps
+what it was made from.
 """
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from ser_tinyml.files import sha256_bytes
+from ser_tinyml import files
+from ser_tinyml.files import DataError, sha256_bytes
 
 PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE.parent  # of the repository, in a checkout
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """A file beside a result that says what it was made from; it is written last.
+
+    It speaks for all files in its folder and below, but hidden ones: a result without a stamp is
+    half made, and so is one that has lost a file since, or has one of another size.
+
+    Attributes
+    ----------
+    path
+        Of the stamp itself.
+    leave_out
+        Names of files in the folder that are no part of the result, such as a log.
+    """
+
+    path: Path
+    leave_out: tuple[str, ...] = ()
+
+    def write(self, made_from: Any, **facts: Any) -> str:
+        """Write the stamp.
+
+        Parameters
+        ----------
+        made_from
+            All that the result depends on, as JSON can hold it.
+        facts
+            What else is to be known of the result.
+
+        Returns
+        -------
+        key
+            Hash of what it was made from; results that are made from this one name it in theirs.
+        """
+        key = files.sha256_json(made_from)
+        files.write_json(self.path, {**facts, "key": key, "files": self.sizes()})
+        return key
+
+    def read(self) -> dict[str, Any]:
+        """The facts, and under ``key`` and ``files`` what `write` added.
+
+        Raises
+        ------
+        DataError
+            If there is none.
+        """
+        if not self.path.is_file():
+            raise DataError(f"{self.path}: expected a finished result, found none")
+        return files.read_json(self.path)
+
+    def matches(self, made_from: Any) -> dict[str, Any] | None:
+        """What `read` gives, if the result is whole and was made from just this; or None."""
+        if not self.path.is_file():
+            return None
+        found = self.read()
+        same = isinstance(found, dict) and found.get("key") == files.sha256_json(made_from)
+        return found if same and not self.missing() else None
+
+    def missing(self) -> list[str]:
+        """Files of the result that are gone or have another size now."""
+        there = self.sizes()
+        return [name for name, size in self.read()["files"].items() if there.get(name) != size]
+
+    def sizes(self) -> dict[str, int]:
+        """Sizes in bytes of the files that are there now."""
+        passed_over = {self.path.name, *self.leave_out}
+        listing = files.listing(self.path.parent)
+        return {name: size for name, size, _ in listing if name not in passed_over}
 
 
 def code_hash(source: str) -> str:

@@ -131,3 +131,35 @@ def test_metrics_are_plain_numbers(tmp_path):
         "tuple": [1, "a"],
         "3": None,
     }
+
+
+@pytest.mark.parametrize("write", [files.write_text, files.write_json])
+def test_what_cannot_be_written_is_named(tmp_path, write):
+    files.write_text(tmp_path / "a file", "in a folder's place")
+    with pytest.raises(DataError, match="a file/b.txt: expected to write it, found: "):
+        write(tmp_path / "a file" / "b.txt", "text")
+
+
+def test_an_error_of_the_operating_system_is_one_line_that_names_a_path(tmp_path):
+    with pytest.raises(DataError, match="^the folder: expected .* found: No space left on device"):
+        with files.naming("the folder"):
+            with open("/dev/full", "w") as stream:
+                stream.write("text")
+    with pytest.raises(DataError, match="^.*nothing: expected .* found: No such file or directory"):
+        with files.naming("the folder"):
+            (tmp_path / "nothing").read_text()
+    with pytest.raises(BrokenPipeError):
+        with files.naming("the folder"):
+            raise BrokenPipeError
+
+
+def test_a_listing_passes_over_hidden_files_and_links_that_lead_nowhere(tmp_path):
+    for name in ("b/c.txt", "a.txt", ".hidden", ".folder/d.txt"):
+        files.write_text(tmp_path / name, name)
+    (tmp_path / "b" / "again").symlink_to(tmp_path)
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+    assert [(name, size) for name, size, _ in files.listing(tmp_path)] == [
+        ("a.txt", 5),
+        ("b/c.txt", 7),
+        ("b/again/a.txt", 5),
+    ]

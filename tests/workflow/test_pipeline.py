@@ -16,7 +16,7 @@ import toy_notebooks
 from ser_tinyml import __main__ as commands
 from ser_tinyml import files
 from ser_tinyml.files import DataError
-from ser_tinyml.provenance import ROOT, module_hashes
+from ser_tinyml.provenance import ROOT
 from ser_tinyml.workflow import pipeline
 from ser_tinyml.workflow.runs import STAGES
 
@@ -281,34 +281,6 @@ def test_no_notebook(tmp_path):
     files.write_text(tmp_path / "a.ipynb", "not one")
     with pytest.raises(DataError, match="a.ipynb: expected a notebook, found: "):
         pipeline.read_notebook(tmp_path / "a.ipynb")
-
-
-def test_modules_count_with_all_that_they_import(tmp_path):
-    package = tmp_path / "ser_tinyml"
-    for name, source in {
-        "__init__": "",
-        "used": "from ser_tinyml.deep import names",
-        "deep/__init__": "",
-        "deep/names": "import numpy\ndef f():\n    import ser_tinyml.late",
-        "late": "a = 1",
-        "unused": "",
-    }.items():
-        files.write_text(package / f"{name}.py", source)
-    cell = nbformat.v4.new_code_cell("from ser_tinyml import used as u")
-    book = nbformat.v4.new_notebook(cells=[cell])
-    before = module_hashes([cell.source for cell in book.cells], root=tmp_path)
-    assert list(before) == [
-        "ser_tinyml",
-        "ser_tinyml.deep",
-        "ser_tinyml.deep.names",
-        "ser_tinyml.late",
-        "ser_tinyml.used",
-    ]
-    files.write_text(package / "late.py", '"""What it is."""\n\na = 1  # of them\n')
-    assert module_hashes([cell.source for cell in book.cells], root=tmp_path) == before
-    files.write_text(package / "late.py", "a = 2")
-    after = module_hashes([cell.source for cell in book.cells], root=tmp_path)
-    assert {name for name in after if after[name] != before[name]} == {"ser_tinyml.late"}
 
 
 def test_help_is_quick_because_it_imports_nothing_heavy():
