@@ -52,14 +52,7 @@ def score(
         raise ValueError(f"expected as many predictions as labels, {len(truth)}: {len(answer)}")
     if not len(truth):
         raise ValueError("expected at least one label, found none")
-    occurring = np.unique(truth)
-    counted = (
-        occurring if present is None else np.unique(_indices(present, "present", len(classes)))
-    )
-    missing = [classes[i] for i in counted if i not in occurring]
-    if missing:
-        raise ValueError(f"present: expected classes that occur in labels, found {missing}")
-
+    counted = _counted(truth, present, classes)
     confusion = confusion_matrix(truth, answer, labels=np.arange(len(classes)))
     support = confusion.sum(axis=1)
     recall = confusion.diagonal() / np.maximum(support, 1)
@@ -130,6 +123,52 @@ def score_table(
     return table.astype(dict.fromkeys(recalls, float))
 
 
+def predictions(
+    rows: pd.DataFrame,
+    probabilities: np.ndarray,
+    *,
+    classes: Sequence[str],
+    threshold: float | np.ndarray,
+) -> pd.DataFrame:
+    """Every clip, what it was, what was answered and how surely: the table predictions.csv.
+
+    Parameters
+    ----------
+    rows : DataFrame [n lines]
+        Columns key, corpus, speaker and label.
+    probabilities : array [shape=(n, classes)]
+        In the order of ``rows``.
+    classes
+        Names of the classes.
+    threshold
+        An answer is given where the top probability is this or more; a number for all clips, or
+        one for each [shape=(n,)].
+
+    Returns
+    -------
+    DataFrame
+        A line a clip: clip, corpus, speaker, truth, answer (the most probable label, also where
+        it is not said), p_<label> for each label, and answered: said, or else kept back as
+        "unsure".
+
+    Raises
+    ------
+    ValueError
+        If the probabilities have another shape.
+    """
+    probabilities = np.asarray(probabilities)
+    if probabilities.shape != (len(rows), len(classes)):
+        raise ValueError(
+            f"expected probabilities of {len(rows)} rows and {len(classes)} classes, "
+            f"found shape {probabilities.shape}"
+        )
+    names = {"key": "clip", "corpus": "corpus", "speaker": "speaker", "label": "truth"}
+    table = rows[[*names]].rename(columns=names).reset_index(drop=True)
+    table["answer"] = np.asarray(classes, object)[probabilities.argmax(axis=1)]
+    table[[f"p_{name}" for name in classes]] = probabilities
+    return table.assign(answered=probabilities.max(axis=1) >= threshold)
+
+
 def _indices(values: Sequence[int] | np.ndarray, name: str, count: int) -> np.ndarray:
     """Check that values are indices of classes."""
     array = np.asarray(values)
@@ -143,6 +182,19 @@ def _indices(values: Sequence[int] | np.ndarray, name: str, count: int) -> np.nd
             f"{name}: expected indices of {count} classes, found {sorted(set(unknown.tolist()))}"
         )
     return array.astype(np.int64)
+
+
+def _counted(
+    truth: np.ndarray, present: Sequence[int] | None, classes: Sequence[str]
+) -> np.ndarray:
+    """Classes that count in a mean over classes: those that occur, or some of them."""
+    occurring = np.unique(truth)
+    if present is None:
+        return occurring
+    counted = np.unique(_indices(present, "present", len(classes)))
+    if missing := [classes[i] for i in counted if i not in occurring]:
+        raise ValueError(f"present: expected classes that occur in labels, found {missing}")
+    return counted
 
 
 def _f1(truth: np.ndarray, answer: np.ndarray, counted: np.ndarray, average: str) -> float:

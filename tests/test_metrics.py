@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
-from ser_tinyml.metrics import score, score_table
+from ser_tinyml import files
+from ser_tinyml.metrics import predictions, score, score_table
 
 CLASSES = ["neutral", "happy", "surprise", "unpleasant"]
 
@@ -94,3 +95,49 @@ def test_table_names_what_is_wrong() -> None:
         score_table(rows, [0], classes=CLASSES, by="speaker")
     with pytest.raises(ValueError, match="a prediction a row"):
         score_table(rows, [0, 1], classes=CLASSES)
+
+
+def rows_and_probabilities() -> tuple[pd.DataFrame, np.ndarray]:
+    rows = pd.DataFrame(
+        {
+            "key": ["a", "b", "c"],
+            "corpus": "SAVEE",
+            "speaker": ["SAVEE-DC", "SAVEE-DC", "SAVEE-KL"],
+            "label": ["happy", "neutral", "happy"],
+            "label_id": [1, 0, 1],
+            "split": "test",
+        },
+        index=[7, 5, 6],  # the order counts, not the index
+    )
+    return rows, np.float32([[0.1, 0.7, 0.1, 0.1], [0.3, 0.5, 0.1, 0.1], [0.6, 0.2, 0.1, 0.1]])
+
+
+def test_predictions_say_what_was_answered_and_whether_it_was_said(tmp_path) -> None:
+    rows, probabilities = rows_and_probabilities()
+    table = predictions(rows, probabilities, classes=CLASSES, threshold=probabilities[2].max())
+    assert table.columns.tolist() == [
+        *("clip", "corpus", "speaker", "truth", "answer"),
+        *("p_neutral", "p_happy", "p_surprise", "p_unpleasant", "answered"),
+    ]
+    assert table["clip"].tolist() == ["a", "b", "c"]
+    assert table["answer"].tolist() == ["happy", "happy", "neutral"]
+    assert table["truth"].tolist() == ["happy", "neutral", "happy"]
+    assert table["answered"].tolist() == [True, False, True]  # the threshold itself is enough
+    np.testing.assert_array_equal(table.filter(regex="^p_"), probabilities)
+    files.write_table(tmp_path / "predictions.csv", table)
+    read = files.read_table(tmp_path / "predictions.csv")
+    pd.testing.assert_frame_equal(read, table, check_dtype=False)
+    assert read["answered"].dtype == bool
+
+
+def test_predictions_of_several_nets_have_a_threshold_each() -> None:
+    rows, probabilities = rows_and_probabilities()
+    own = np.array([0.8, 0.4, 0.6])
+    table = predictions(rows, probabilities, classes=CLASSES, threshold=own)
+    assert table["answered"].tolist() == [False, True, True]
+
+
+def test_predictions_want_a_probability_of_each_class() -> None:
+    rows, probabilities = rows_and_probabilities()
+    with pytest.raises(ValueError, match=r"3 rows and 4 classes, found shape \(2, 4\)"):
+        predictions(rows, probabilities[:2], classes=CLASSES, threshold=0.5)
