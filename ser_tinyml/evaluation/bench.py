@@ -1,14 +1,13 @@
-"""`make bench`: the feature extraction against the straightforward loop, side by side."""
+"""The feature extraction against the straightforward loop, side by side (`make bench`)."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import platform
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import librosa
 import numpy as np
@@ -19,9 +18,7 @@ from ser_tinyml import files
 from ser_tinyml.data import dataset
 from ser_tinyml.features import extract, preset
 from ser_tinyml.files import plain_numbers
-from ser_tinyml.provenance import ROOT
 from ser_tinyml.sound.augment import AugmentConfig
-from ser_tinyml.workflow.readme import into_readme
 
 SEED = 0
 MUST_SPEEDUP = 4.0
@@ -52,13 +49,58 @@ def straightforward(path: Path, *, key: str) -> np.ndarray:
     return features
 
 
-def bench_features(recordings: Path, *, corpus: str, progress: bool = True) -> dict[str, object]:
+def run_bench(
+    recordings: str | Path, corpus: str, out: str | Path, *, progress: bool = True
+) -> dict[str, Any]:
+    """Time both ways over every clip of a corpus, compare their features, and say and write it.
+
+    Parameters
+    ----------
+    recordings
+        Folder that holds the corpus.
+    corpus
+        Name of the corpus.
+    out
+        JSON file for the result.
+
+    Returns
+    -------
+    result
+        As `bench_features`; `met` says whether it is good enough.
+
+    Raises
+    ------
+    DataError
+        If the folder has no clip of the corpus.
+    """
+    result = plain_numbers(bench_features(Path(recordings), corpus=corpus, progress=progress))
+    files.write_json(out, result)
+    print(
+        f"{result['clips']} clips of {result['corpus']}, {result['rows']} rows, "
+        f"{result['cores']} cores\n"
+        f"loop  {result['loop_s']:.1f} s\n"
+        f"ours  {result['ours_s']:.1f} s, {result['speedup']:.1f} times as fast "
+        f"(must be {MUST_SPEEDUP:g})\n"
+        f"largest difference {result['largest_difference']:.2g} (must be {MUST_DIFFERENCE:g})\n"
+        f"written to {out}"
+    )
+    return result
+
+
+def met(result: dict[str, Any]) -> bool:
+    """Whether a result reaches the bars: fast enough, and the same features."""
+    fast = result["speedup"] >= MUST_SPEEDUP
+    return fast and result["largest_difference"] <= MUST_DIFFERENCE
+
+
+def bench_features(recordings: Path, *, corpus: str, progress: bool = True) -> dict[str, Any]:
     """Time both ways over every clip of a corpus, and compare their features.
 
     Returns
     -------
     result
-        Seconds of each, their ratio, the largest absolute difference, and what it ran on.
+        corpus, clips, rows; loop_s and ours_s, seconds of each way, and speedup, their ratio;
+        largest_difference of the features; cores, machine and python that it ran on.
     """
     found = dataset.scan(recordings, progress=progress).clips
     clips = found[found["corpus"] == corpus].reset_index(drop=True)
@@ -66,34 +108,45 @@ def bench_features(recordings: Path, *, corpus: str, progress: bool = True) -> d
         raise files.DataError(
             f"{recordings}: expected clips of {corpus}, found {sorted(set(found['corpus']))}"
         )
-    table = pd.DataFrame(
-        {
-            "key": clips["key"].repeat(2),
-            "variant": np.tile(extract.ORIGINAL_VARIANTS, len(clips)),
-        }
-    ).reset_index(drop=True)
     librosa.effects.pitch_shift(np.zeros(24_000), sr=CONFIG.sample_rate, n_steps=0.7)  # compiles
-
     start = time.perf_counter()
-    expected = np.concatenate(
+    expected = _loop(clips, recordings=recordings, progress=progress)
+    loop_s = time.perf_counter() - start
+    start = time.perf_counter()
+    ours = _ours(clips, recordings=recordings, progress=progress)
+    ours_s = time.perf_counter() - start
+    return {
+        "corpus": corpus,
+        "clips": len(clips),
+        "rows": len(ours),
+        "loop_s": loop_s,
+        "ours_s": ours_s,
+        "speedup": loop_s / ours_s,
+        "largest_difference": float(np.abs(ours - expected).max()),
+        "cores": os.cpu_count(),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+    }
+
+
+def _loop(clips: pd.DataFrame, *, recordings: Path, progress: bool) -> np.ndarray:
+    """Features of all clips, one after the other."""
+    shown = tqdm(clips["path"], desc="loop", unit="clip", mininterval=1, disable=not progress)
+    return np.concatenate(
         [
             straightforward(recordings / path, key=key)
-            for path, key in tqdm(
-                zip(clips["path"], clips["key"], strict=True),
-                total=len(clips),
-                desc="loop",
-                unit="clip",
-                mininterval=1,
-                disable=not progress,
-            )
+            for path, key in zip(shown, clips["key"], strict=True)
         ]
     )
-    loop_s = time.perf_counter() - start
 
+
+def _ours(clips: pd.DataFrame, *, recordings: Path, progress: bool) -> np.ndarray:
+    """The same as the pipeline computes them."""
+    variants = np.tile(extract.ORIGINAL_VARIANTS, len(clips))
+    rows = pd.DataFrame({"key": clips["key"].repeat(2), "variant": variants})
     with tempfile.TemporaryDirectory() as folder:
-        start = time.perf_counter()
         path = extract.compute_features(
-            table,
+            rows.reset_index(drop=True),
             clips,
             recordings=recordings,
             folder=Path(folder),
@@ -102,55 +155,4 @@ def bench_features(recordings: Path, *, corpus: str, progress: bool = True) -> d
             seed=SEED,
             progress=progress,
         )
-        ours_s = time.perf_counter() - start
-        difference = float(np.abs(np.load(path) - expected).max())
-    return {
-        "corpus": corpus,
-        "clips": len(clips),
-        "rows": len(table),
-        "loop_s": loop_s,
-        "ours_s": ours_s,
-        "speedup": loop_s / ours_s,
-        "largest_difference": difference,
-        "cores": os.cpu_count(),
-        "machine": platform.machine(),
-        "python": platform.python_version(),
-    }
-
-
-def publish(result: dict[str, object], *, root: Path = ROOT) -> None:
-    """Put the numbers into models/ and the README."""
-    files.write_json(root / "models" / "bench.json", result)
-    readme = files.read_bytes(root / "README.md").decode()
-    sentence = (
-        f"`make bench`, on {result['cores']} cores: the published recipe's two rows for each of "
-        f"{result['clips']:,} {result['corpus']} clips are made {result['speedup']:.1f} times as "
-        f"fast as by the straightforward librosa loop beside it, equal to "
-        f"{result['largest_difference']:.0e}."
-    )
-    files.write_text(root / "README.md", into_readme(readme, sentence, name="bench"))
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the bench, write its result and say whether the bars are met."""
-    parser = argparse.ArgumentParser(prog="python -m ser_tinyml bench", description=__doc__)
-    parser.add_argument("--recordings", type=Path, required=True, help="folder of the corpora")
-    parser.add_argument("--corpus", default="TESS", help="corpus to time (default: TESS)")
-    parser.add_argument("--publish", action="store_true", help="also into models/ and the README")
-    parser.add_argument("--out", type=Path, default=Path("runs/bench/features.json"))
-    options = parser.parse_args(arguments)
-    result = plain_numbers(bench_features(options.recordings, corpus=options.corpus))
-    files.write_json(options.out, result)
-    print(
-        f"{result['clips']} clips of {result['corpus']}, {result['rows']} rows, "
-        f"{result['cores']} cores\n"
-        f"loop  {result['loop_s']:.1f} s\n"
-        f"ours  {result['ours_s']:.1f} s, {result['speedup']:.1f} times faster "
-        f"(must be {MUST_SPEEDUP:g})\n"
-        f"largest difference {result['largest_difference']:.2g} (must be {MUST_DIFFERENCE:g})\n"
-        f"written to {options.out}"
-    )
-    if options.publish:
-        publish(result)
-    good = result["speedup"] >= MUST_SPEEDUP and result["largest_difference"] <= MUST_DIFFERENCE
-    return 0 if good else 1
+        return np.load(path)
