@@ -35,7 +35,8 @@ help:
 	@echo 'make emulate                      the firmware on an emulated Cortex-M4F, bit for bit'
 	@echo 'make publish RUN=release          put a run'"'"'s model, figures, C++ and notebooks in place'
 	@echo 'make results                      the table and picture of the README, from runs'
-	@echo 'make lock                         requirements.lock from requirements.txt'
+	@echo 'make lock                         requirements.lock from pyproject.toml'
+	@echo '    PARAMS=--upgrade              with the newest versions'
 	@echo 'make clean                        remove .venv, caches, the spoken corpus and its run'
 
 $(READY): requirements.txt requirements.lock pyproject.toml
@@ -83,8 +84,8 @@ results: $(READY)
 
 lock: $(READY)
 	@$(PY) -m pip --disable-pip-version-check install -q $(UV)
-	@grep -v '^-e' requirements.txt | $(PY) -m uv pip compile - --quiet --universal \
-	    --python-version 3.11 --no-header --no-annotate --output-file requirements.lock
+	@$(PY) -m uv pip compile pyproject.toml --extra pipeline --extra test --quiet --universal \
+	    --python-version 3.11 --no-header --no-annotate --output-file requirements.lock $(PARAMS)
 
 clean:
 	rm -rf $(VENV) runs/demo data/demo firmware/virtual_board/build .pytest_cache .ruff_cache *.egg-info

@@ -1,3 +1,3 @@
 """Teach a microcontroller to hear emotion: recordings in, an int8 model for TFLite Micro out."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -11,10 +11,12 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-import pandas as pd
+
+if TYPE_CHECKING:  # who answers recordings or talks to a board has no tables
+    import pandas as pd
 
 
 class DataError(ValueError):
@@ -136,6 +138,8 @@ def read_table(path: str | Path) -> pd.DataFrame:
     DataError
         If it is missing or no table.
     """
+    import pandas as pd
+
     data = read_bytes(path)
     try:
         return pd.read_csv(io.BytesIO(data), keep_default_na=False)

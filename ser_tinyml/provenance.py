@@ -18,6 +18,28 @@ from ser_tinyml.files import DataError, sha256_bytes
 
 PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE.parent  # of the repository, in a checkout
+CACHE = Path.home() / ".cache" / "ser-tinyml"  # for what is compiled, where there is no checkout
+
+
+def in_checkout() -> bool:
+    """Whether the package lies in its repository; it does not if it was installed as a wheel."""
+    return (ROOT / "pyproject.toml").is_file()
+
+
+def shipped(place: str) -> Path:
+    """A file or folder of the repository that a wheel carries too (see setup.py).
+
+    Parameters
+    ----------
+    place
+        In the repository, for example "models".
+
+    Returns
+    -------
+    path
+        In a checkout the repository's own, otherwise the copy inside the package.
+    """
+    return (ROOT if in_checkout() else PACKAGE / "shipped") / place
 
 
 @dataclass(frozen=True)

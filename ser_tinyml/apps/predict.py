@@ -355,10 +355,6 @@ def _save_picture(
     )
     try:
         style.save(figure, path)
-    except OSError as error:
-        raise DataError(
-            f"{path}: expected to write a picture there, found: {error.strerror}"
-        ) from error
     finally:
         plt.close(figure)
 

@@ -26,18 +26,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import soundfile
 
 from ser_tinyml import files
 from ser_tinyml.files import DataError
-from ser_tinyml.provenance import ROOT
+from ser_tinyml.provenance import CACHE, in_checkout, shipped
 
-SKETCH = ROOT / "firmware" / "arduino_nano33"
-VIRTUAL = ROOT / "firmware" / "virtual_board"
+if TYPE_CHECKING:
+    import pandas as pd
+
+SKETCH = shipped("firmware/arduino_nano33")
+VIRTUAL = shipped("firmware/virtual_board")
+BUILT = (VIRTUAL if in_checkout() else CACHE) / "build"
 MODEL = SKETCH / "src" / "model"
 GOLDEN = SKETCH / "golden"
 
@@ -659,6 +662,8 @@ def save_clips(
     table
         Of all clips in the folder: path, speaker, label, sample_rate, duration_s, sha256.
     """
+    import pandas as pd
+
     for name, value in (("label", label), ("speaker", speaker)):
         if not value.isalnum():
             raise DataError(f"{name}: expected letters and digits, found {value!r}")
@@ -744,7 +749,7 @@ def _build(main: Path, *, flags: Sequence[str], model: Path) -> Path:
     texts = {name: path.read_text("utf-8") for name, path in copied.items()}
     texts[main.name] = main.read_text("utf-8")
     key = files.sha256_json([texts, list(flags), compiler, platform.platform()])[:16]
-    program = VIRTUAL / "build" / key / main.stem
+    program = BUILT / key / main.stem
     if program.is_file():
         return program
     with tempfile.TemporaryDirectory() as temporary:
@@ -829,6 +834,8 @@ class Hearing:
 
     def decision_table(self, labels: Sequence[str]) -> pd.DataFrame:
         """Final decisions: second, label, steps, colour of the LED, a probability a label."""
+        import pandas as pd
+
         rows = [
             [line["second"], line["label"], line["steps"], line["colour"], *line["probabilities"]]
             for line in self.decisions

@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from ser_tinyml.output import captured_output
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 if TYPE_CHECKING:
     from ser_tinyml.nets.keras import keras

@@ -11,11 +11,11 @@ from ser_tinyml import files
 from ser_tinyml.features import FeatureConfig
 from ser_tinyml.features.normalisation import Normalisation
 from ser_tinyml.files import DataError
-from ser_tinyml.provenance import ROOT
+from ser_tinyml.provenance import shipped
 from ser_tinyml.tflite import convert
 from ser_tinyml.tflite.convert import ConversionError
 
-FOLDER = ROOT / "models"
+FOLDER = shipped("models")
 MODEL, DECISION = "int8.tflite", "decision.json"
 THRESHOLD = 0.5  # of a model that came without one
 

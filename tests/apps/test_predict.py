@@ -350,7 +350,7 @@ def test_pictures(tmp_path, capsys):
     status, out, err = run(capsys, first, long, "--picture", tmp_path / "two.png")
     assert (status, out) == (1, "") and "expected a folder" in err
     status, _, err = run(capsys, first, "--picture", first / "x.png")
-    assert status == 1 and "expected to write a picture there" in err
+    assert status == 1 and f"{first / 'x.png'}: expected to write it" in err
 
 
 def test_another_model(tmp_path, capsys):

@@ -1,0 +1,49 @@
+"""What pyproject.toml cannot say: the files of the repository that a wheel carries in the package.
+
+`ser_tinyml.provenance.shipped` finds them. An editable installation reads the repository's own.
+"""
+
+from pathlib import Path
+
+from setuptools import setup
+from setuptools.command.build_py import build_py
+
+SHIPPED = (  # the released model, and what a virtual board is built from and tested with
+    "models/int8.tflite",
+    "models/features.json",
+    "models/normalisation.json",
+    "models/labels.json",
+    "models/decision.json",
+    "models/MODEL_CARD.md",
+    "firmware/arduino_nano33/golden/*",
+    "firmware/arduino_nano33/src/model/*",
+    "firmware/arduino_nano33/src/ser/*",
+    "firmware/virtual_board/*.cpp",
+)
+
+
+def shipped() -> list[str]:
+    """Paths in the repository, as the pattern says."""
+    found = {pattern: sorted(Path().glob(pattern)) for pattern in SHIPPED}
+    missing = [pattern for pattern, paths in found.items() if not paths]
+    if missing:
+        raise FileNotFoundError(f"{missing[0]}: expected files for the wheel, found none")
+    return [path.as_posix() for paths in found.values() for path in paths]
+
+
+class BuildWithModel(build_py):
+    """Copies them to ``ser_tinyml/shipped``, and into a source distribution."""
+
+    def run(self) -> None:
+        super().run()
+        if not self.editable_mode:
+            for name in shipped():
+                copy = Path(self.build_lib, "ser_tinyml", "shipped", name)
+                self.mkpath(str(copy.parent))
+                self.copy_file(name, str(copy))
+
+    def get_source_files(self) -> list[str]:
+        return [*super().get_source_files(), *shipped()]
+
+
+setup(cmdclass={"build_py": BuildWithModel})
