@@ -53,7 +53,8 @@ $(READY): requirements.txt requirements.lock pyproject.toml
 	@touch $@
 
 run: $(READY)
-	@$(PY) -m ser_tinyml run --data "$$DATA" --experiment "$$EXPERIMENT" --run "$$RUN" $(PARAMS)
+	@$(PY) -m ser_tinyml run --data "$$DATA" --experiment "$$EXPERIMENT" \
+	    $(if $(RUN),--run "$$RUN") $(PARAMS)
 
 evaluate ablations: $(READY)
 	@[ -n "$$DATA" ] || { echo 'make $@ DATA=/path/to/corpora' >&2; exit 1; }

@@ -6,9 +6,6 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-
-from ser_tinyml.provenance import ROOT
 
 RESULTS = ["published", "clip_random", "seven_random", "release"]
 INTERRUPTED = 130  # what shells say of a command that Ctrl-C ended
@@ -21,19 +18,27 @@ OWN_OPTIONS = {
     "emulate": "device.emulate",
     "predict": "apps.predict",
 }
+# What --publish does with their results, in workflow.readme.
+PUBLISHERS = {"bench": "publish_bench", "emulate": "publish_emulated"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; what goes wrong with files is said in a line, not in a traceback."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if arguments[:1] and arguments[0] in OWN_OPTIONS:
-        return _guarded(lambda: _module(OWN_OPTIONS[arguments[0]]).main(arguments[1:]))
+        name, *rest = arguments
+        more = {"publish": _publisher(PUBLISHERS[name])} if name in PUBLISHERS else {}
+        return _guarded(lambda: _module(OWN_OPTIONS[name]).main(rest, **more))
     options = _parser().parse_args(arguments)
     return _guarded(lambda: options.command(options))
 
 
 def _module(name: str):
     return importlib.import_module(f"ser_tinyml.{name}")
+
+
+def _publisher(name: str):
+    return lambda result: getattr(_module("workflow.readme"), name)(result)
 
 
 def _guarded(command) -> int:
@@ -95,16 +100,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run_folder(name: str) -> Path:
-    return ROOT / "runs" / name
-
-
 def _run(options: argparse.Namespace) -> None:
     from ser_tinyml.files import DataError
-    from ser_tinyml.workflow import pipeline
+    from ser_tinyml.workflow import parameters as of_parameters
+    from ser_tinyml.workflow import pipeline, runs
+    from ser_tinyml.workflow.stages import STAGES
 
-    parameters = pipeline.experiment(options.experiment) if options.experiment else {}
-    stages = options.stage or str(parameters.pop("stages", "")).split() or pipeline.STAGES
+    name = options.run
+    if name is None:
+        name = options.experiment or ("real" if options.data else "demo")
+    folder = runs.folder_of(name)
+    parameters = of_parameters.experiment(options.experiment) if options.experiment else {}
+    stages = options.stage or str(parameters.pop("stages", "")).split() or STAGES
     for text in options.parameters:
         name, separator, value = text.partition("=")
         if not separator:
@@ -114,7 +121,7 @@ def _run(options: argparse.Namespace) -> None:
         print("No recordings given: this run speaks its own. Synthetic speech proves the")
         print("machinery, never accuracy. For real recordings: make run DATA=/path/to/corpora\n")
     pipeline.run(
-        _run_folder(options.run or options.experiment or ("real" if options.data else "demo")),
+        folder,
         recordings=options.data or None,
         parameters=parameters,
         stages=stages,
@@ -123,16 +130,17 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _publish(options: argparse.Namespace) -> None:
-    from ser_tinyml.workflow import publish
+    from ser_tinyml.provenance import ROOT
+    from ser_tinyml.workflow import publish, runs
 
-    for path in publish.publish(_run_folder(options.run), synthetic=options.synthetic):
+    for path in publish.publish(runs.folder_of(options.run), synthetic=options.synthetic):
         print(path.relative_to(ROOT).as_posix())
 
 
 def _results(options: argparse.Namespace) -> None:
-    from ser_tinyml.workflow import results
+    from ser_tinyml.workflow import results, runs
 
-    print(results.publish([_run_folder(name) for name in options.runs]).to_string(index=False))
+    print(results.publish([runs.folder_of(name) for name in options.runs]).to_string(index=False))
 
 
 def _download(options: argparse.Namespace) -> None:

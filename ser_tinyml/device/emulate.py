@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,6 @@ from ser_tinyml import files
 from ser_tinyml.device import board
 from ser_tinyml.files import DataError
 from ser_tinyml.provenance import ROOT
-from ser_tinyml.workflow.readme import into_readme
 
 FIRMWARE = ROOT / "firmware"
 SKETCH = FIRMWARE / "arduino_nano33"
@@ -549,28 +548,16 @@ def emulate(model: str | Path, golden: str | Path) -> dict[str, Any]:
     return {"model_id": head["model_id"], **report(compared, costs, sizes, settings)}
 
 
-def publish(metrics: dict[str, Any], *, root: Path = ROOT) -> None:
-    """Put the numbers where users read them."""
-    files.write_json(root / "models" / "emulated.json", metrics)
-    sentence = (
-        f"On an **emulated** Cortex-M4F at 64 MHz (`make emulate`) the second takes "
-        f"{metrics['step_ms']:.1f} ms for a step of the network and {metrics['frame_ms']:.1f} ms "
-        f"for the features of a frame: {metrics['share']:.0%} of the processor. Portable code and "
-        f"model take {metrics['flash_bytes'] / 1000:.0f} kB of flash, and "
-        f"{metrics['ram_bytes'] / 1000:.0f} kB of RAM. No board was at hand, and a real one, which "
-        "waits for its flash, is slower."
-    )
-    for path, name, text in (
-        (SKETCH / "README.md", "emulate", f"```text\n{table(metrics)}\n```"),
-        (ROOT / "README.md", "emulated", sentence),
-    ):
-        path = root / path.relative_to(ROOT)
-        readme = files.read_bytes(path).decode()
-        files.write_text(path, into_readme(readme, text, name=name))
+def main(
+    arguments: Sequence[str] | None = None, *, publish: Callable[[dict[str, Any]], None]
+) -> int:
+    """The command; 0 if every bar is kept.
 
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; 0 if every bar is kept."""
+    Parameters
+    ----------
+    publish
+        What ``--publish`` does with the metrics.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m ser_tinyml.device.emulate", description=__doc__
     )

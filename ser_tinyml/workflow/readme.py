@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
+from ser_tinyml import files
 from ser_tinyml.files import DataError
+from ser_tinyml.provenance import ROOT
+
+FIRMWARE_README = "firmware/arduino_nano33/README.md"
 
 
 def into_readme(readme: str, table: str, *, name: str = "results") -> str:
@@ -20,3 +27,37 @@ def into_readme(readme: str, table: str, *, name: str = "results") -> str:
         raise DataError(f"README.md: expected {begin} and after it {end}, once each")
     head, rest = readme.split(begin)
     return f"{head}{begin}\n{table}\n{end}{rest.split(end)[1]}"
+
+
+def publish_emulated(metrics: dict[str, Any], *, root: Path = ROOT) -> None:
+    """Put what `emulate` measured into models/emulated.json and both READMEs."""
+    from ser_tinyml.device.emulate import table
+
+    files.write_json(root / "models" / "emulated.json", metrics)
+    sentence = (
+        f"On an **emulated** Cortex-M4F at 64 MHz (`make emulate`) the second takes "
+        f"{metrics['step_ms']:.1f} ms for a step of the network and {metrics['frame_ms']:.1f} ms "
+        f"for the features of a frame: {metrics['share']:.0%} of the processor. Portable code and "
+        f"model take {metrics['flash_bytes'] / 1000:.0f} kB of flash, and "
+        f"{metrics['ram_bytes'] / 1000:.0f} kB of RAM. No board was at hand, and a real one, which "
+        "waits for its flash, is slower."
+    )
+    _write(root / FIRMWARE_README, f"```text\n{table(metrics)}\n```", name="emulate")
+    _write(root / "README.md", sentence, name="emulated")
+
+
+def publish_bench(result: dict[str, Any], *, root: Path = ROOT) -> None:
+    """Put what `bench` measured into models/bench.json and the README."""
+    files.write_json(root / "models" / "bench.json", result)
+    sentence = (
+        f"`make bench`, on {result['cores']} cores: the published recipe's two rows for each of "
+        f"{result['clips']:,} {result['corpus']} clips are made {result['speedup']:.1f} times as "
+        f"fast as by the straightforward librosa loop beside it, equal to "
+        f"{result['largest_difference']:.0e}."
+    )
+    _write(root / "README.md", sentence, name="bench")
+
+
+def _write(path: Path, text: str, *, name: str) -> None:
+    readme = files.read_bytes(path).decode()
+    files.write_text(path, into_readme(readme, text, name=name))

@@ -17,9 +17,10 @@ from ser_tinyml.plots import results as plots
 from ser_tinyml.plots import style
 from ser_tinyml.provenance import ROOT
 from ser_tinyml.sound import degrade
-from ser_tinyml.workflow.pipeline import EXPERIMENTS
+from ser_tinyml.workflow.parameters import EXPERIMENTS
 from ser_tinyml.workflow.readme import into_readme
-from ser_tinyml.workflow.runs import RESEARCH, Run
+from ser_tinyml.workflow.runs import Run
+from ser_tinyml.workflow.stages import RESEARCH
 
 EVALUATION = RESEARCH[0]
 

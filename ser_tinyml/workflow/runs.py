@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import re
+import socket
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ser_tinyml import files
+from ser_tinyml.files import DataError
+from ser_tinyml.provenance import ROOT
 
-STAGES = (
-    "01_index",
-    "02_features",
-    "03_train",
-    "04_convert",
-    "05_export",
-    "06_listen_live",
-)
-RESEARCH = ("07_evaluate", "08_ablations")  # what the settings are worth; not needed for a model
-FOLLOWS = dict(zip(STAGES[1:], STAGES, strict=False)) | dict.fromkeys(RESEARCH, STAGES[0])
 DONE = "done.json"
+NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+LOCK = ".lock"
+HOLDER = ".lock.json"  # beside the lock, which the system may empty
 
 
 class Run:
@@ -47,7 +49,7 @@ class Run:
         """
         path = self.folder / stage / file
         if not path.is_file():
-            raise files.DataError(
+            raise DataError(
                 f"{path}: expected what {stage} writes, found nothing: "
                 f"run notebooks/{stage}.ipynb with the same run_dir first"
             )
@@ -67,3 +69,57 @@ class Run:
     def metrics(self, stage: str) -> dict[str, Any]:
         """The numbers that a stage wrote."""
         return files.read_json(self.input(stage, "metrics.json"))
+
+
+def folder_of(name: str, *, root: Path = ROOT) -> Path:
+    """The folder of a run by its name.
+
+    Raises
+    ------
+    DataError
+        If the name could lead out of ``runs/``.
+    """
+    if not NAME.fullmatch(name):
+        raise DataError(
+            f"run {name!r}: expected a name of letters, digits, '.', '_' and '-' that does not "
+            "begin with '.'; its folder is runs/<name>"
+        )
+    return root / "runs" / name
+
+
+@contextlib.contextmanager
+def held(folder: str | Path) -> Iterator[None]:
+    """Keep a run's folder for this process alone.
+
+    The lock is the operating system's: it ends with the process, however that ends.
+
+    Raises
+    ------
+    DataError
+        If another process holds it; the message says which, where and since when.
+    """
+    import filelock
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        lock = filelock.FileLock(folder / LOCK, blocking=False).acquire()
+    except filelock.Timeout:
+        raise DataError(f"{folder}: expected a run of its own, found {_holder(folder)}") from None
+    with lock:
+        since = time.strftime("%Y-%m-%d %H:%M:%S")
+        holder = {"pid": os.getpid(), "since": since, "host": socket.gethostname()}
+        files.write_json(folder / HOLDER, holder)
+        try:
+            yield
+        finally:
+            (folder / HOLDER).unlink(missing_ok=True)
+
+
+def _holder(folder: Path) -> str:
+    """Who writes to a folder; the file is not there yet where they have only just begun."""
+    try:
+        known = json.loads((folder / HOLDER).read_bytes())
+        return f"process {known['pid']} on {known['host']} at work in it since {known['since']}"
+    except (OSError, ValueError):
+        return "another process at work in it"

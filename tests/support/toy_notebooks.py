@@ -7,7 +7,7 @@ from pathlib import Path
 
 import nbformat
 
-from ser_tinyml.workflow.runs import STAGES
+from ser_tinyml.workflow.stages import STAGES
 
 IMPORTS = """\
 import os, sys, time
@@ -51,6 +51,7 @@ recordings_dir = "../data/demo"
 background_dir = ""
 shift = 1.0  # s""",
     "03_train": """\
+training = {"units": [8, 4]}  # fields of the training's configuration
 epochs = 2
 shift = 2.0  # s
 keep = "best"
@@ -72,20 +73,21 @@ run.write_metrics("01_index", {"synthetic": speak_demo, "headline": [f"{len(name
 print(recordings_dir)""",
     "02_features": """\
 files.write_json(out / "features.json", [shift, background_dir])
-files.write_json(out / "labels.json", files.read_json(run.input("01_index", "clips.json")))
+clips = files.read_json(run.input("01_index", "clips.json"))
 run.write_metrics("02_features", {})
 print("progress", file=sys.stderr)""",
     "03_train": """\
 for epoch in range(epochs):
     print("epoch", epoch, flush=True)
-files.write_json(out / "normalisation.json", [epochs, shift, keep, clean])
+files.write_json(out / "seen.json", [epochs, shift, keep, clean, training])
 run.write_metrics("03_train", {})""",
     "04_convert": """\
 held = bytearray(mb * 1_000_000)
 time.sleep(0.6 if mb > 1 else 0)
 for variant in ("float32", "dynamic_range", "int8"):
     files.write_text(out / f"{variant}.tflite", variant)
-files.write_text(out / "decision.json", "{}")
+for name in ("features", "normalisation", "labels", "decision"):
+    files.write_text(out / f"{name}.json", "{}")
 run.write_metrics("04_convert", {})""",
     "05_export": """\
 seen = {"python": sys.executable, "here": Path.cwd().name, **dict(os.environ)}

@@ -14,8 +14,10 @@ from ser_tinyml import files
 from ser_tinyml.evaluation import trials
 from ser_tinyml.features import preset
 from ser_tinyml.provenance import ROOT
-from ser_tinyml.workflow import pipeline, publish
-from ser_tinyml.workflow.runs import RESEARCH, STAGES, Run
+from ser_tinyml.workflow import notebooks, parameters, pipeline, publish
+from ser_tinyml.workflow.execution import EXECUTED
+from ser_tinyml.workflow.runs import Run
+from ser_tinyml.workflow.stages import RESEARCH, STAGES
 
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 LONGEST_CELL = 25
@@ -35,8 +37,8 @@ def test_every_stage_has_its_notebook():
 
 
 def defaults_of(stage: str) -> dict[str, Any]:
-    book = pipeline.read_notebook(ROOT / "notebooks" / f"{stage}.ipynb")
-    return pipeline.parameter_defaults(book, stage)
+    book = notebooks.read_notebook(ROOT / "notebooks" / f"{stage}.ipynb")
+    return parameters.defaults_of(book, stage)
 
 
 def test_the_notebook_trains_as_the_trials_that_score_it_do():
@@ -66,18 +68,18 @@ def test_all_notebooks_that_know_a_parameter_begin_with_the_same_value():
 
 @every_notebook
 def test_notebook_is_written_as_agreed(path):
-    book = pipeline.read_notebook(path)
+    book = notebooks.read_notebook(path)
     assert (book.nbformat, book.nbformat_minor) == (4, 5)
-    assert book.metadata == publish.KERNEL
-    head, imports, parameters, config = [
-        cell for cell in book.cells if publish.TAG not in cell.metadata.get("tags", [])
+    assert book.metadata == notebooks.KERNEL
+    head, imports, literals, config = [
+        cell for cell in book.cells if notebooks.PUBLISHED not in cell.metadata.get("tags", [])
     ][:4]
     assert head.cell_type == "markdown"
     for word in ("**In:**", "**Out:**", "**Time:**"):
         assert word in head.source
     assert all(isinstance(s, (ast.Import, ast.ImportFrom)) for s in ast.parse(imports.source).body)
-    assert parameters.metadata.tags == ["parameters"]
-    assert "run_dir" in pipeline.parameter_defaults(book, path.stem)
+    assert literals.metadata.tags == ["parameters"]
+    assert "run_dir" in parameters.defaults_of(book, path.stem)
     assert config.cell_type == "code"
     ids = [cell.id for cell in book.cells]
     assert len(set(ids)) == len(ids)
@@ -88,7 +90,7 @@ def test_notebook_is_written_as_agreed(path):
 def test_a_parameter_says_what_it_is(path):
     (cell,) = [
         cell
-        for cell in pipeline.code_cells(pipeline.read_notebook(path))
+        for cell in notebooks.code_cells(notebooks.read_notebook(path))
         if "parameters" in cell.metadata.get("tags", [])
     ]
     assert lines(cell.source) <= LONGEST_PARAMETERS
@@ -98,7 +100,7 @@ def test_a_parameter_says_what_it_is(path):
 
 @every_notebook
 def test_code_cells_are_thin(path):
-    cells = pipeline.code_cells(pipeline.read_notebook(path))
+    cells = notebooks.code_cells(notebooks.read_notebook(path))
     sources = [c.source for c in cells if "parameters" not in c.metadata.get("tags", [])]
     sizes = [lines(source) for source in sources]
     assert max(sizes) <= LONGEST_CELL
@@ -112,12 +114,12 @@ def test_code_cells_are_thin(path):
 def test_outputs_can_be_published(path):
     metrics = ROOT / "models" / "metrics.json"
     synthetic = not metrics.is_file() or files.read_json(metrics)["01_index"]["synthetic"]
-    for cell in pipeline.code_cells(pipeline.read_notebook(path)):
+    for cell in notebooks.code_cells(notebooks.read_notebook(path)):
         for output in cell.outputs:
             assert output.output_type != "error", cell.id
             assert output.get("name") != "stderr", cell.id
-            assert publish.absolute_paths(output) == [], cell.id
-            assert synthetic or not publish.has_player(output), cell.id
+            assert notebooks.absolute_paths(output) == [], cell.id
+            assert synthetic or not notebooks.has_player(output), cell.id
 
 
 class Headless:
@@ -188,7 +190,7 @@ class TestHeadless:
 
     @every_notebook
     def test_every_picture_shows_and_nothing_warns(self, headless, path):
-        book = pipeline.read_notebook(headless.run.input(path.stem, pipeline.EXECUTED))
+        book = notebooks.read_notebook(headless.run.input(path.stem, EXECUTED))
         outputs = [output for cell in book.cells for output in cell.get("outputs", [])]
         shown = sum("image/png" in output.get("data", {}) for output in outputs)
         saved = len(list((headless.run.folder / path.stem / "figures").glob("*.png")))

@@ -17,8 +17,9 @@ from ser_tinyml import __main__ as commands
 from ser_tinyml import files
 from ser_tinyml.files import DataError
 from ser_tinyml.provenance import ROOT
-from ser_tinyml.workflow import pipeline
-from ser_tinyml.workflow.runs import STAGES
+from ser_tinyml.workflow import execution, notebooks, parameters, pipeline
+from ser_tinyml.workflow.paths import Paths
+from ser_tinyml.workflow.stages import STAGES
 
 
 class House:
@@ -66,7 +67,7 @@ def test_a_parameter_reruns_from_its_stage_on_and_reaches_every_stage_that_knows
     options = {"shift": "3", "keep": "last", "clean": "false", "epochs": 1, "mb": 300}
     assert house.run(parameters=options) == list(STAGES[1:])
     assert house.result("02_features", "features.json") == [3.0, ""]
-    assert house.result("03_train", "normalisation.json") == [1, 3.0, "last", False]
+    assert house.result("03_train", "seen.json")[:4] == [1, 3.0, "last", False]
 
 
 def test_a_stage_sees_relative_paths_and_the_folder_of_the_notebooks(house):
@@ -146,13 +147,13 @@ def test_an_unknown_parameter_lists_the_known_ones_by_stage(house):
     with pytest.raises(DataError) as error:
         house.run(parameters={"epoch": 3})
     assert str(error.value).startswith("epoch: expected a parameter of a stage:\n")
-    assert "  03_train: epochs, shift, keep, clean\n" in str(error.value)
+    assert "  03_train: training, epochs, shift, keep, clean\n" in str(error.value)
     assert "run_dir" not in str(error.value)
 
 
 @pytest.mark.parametrize("value", ["many", "1.5", 1.5, True, "[1]", ""])
 def test_a_parameter_of_the_wrong_type(house, value):
-    with pytest.raises(DataError, match="epochs: expected int, found "):
+    with pytest.raises(DataError, match="epochs: expected a whole number, found "):
         house.run(parameters={"epochs": value})
 
 
@@ -193,7 +194,7 @@ def test_interrupt_leaves_no_process_and_the_next_run_takes_up_where_it_stopped(
     call = (
         # a shell ignores SIGINT for what runs in its background, tests and their children too
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "from ser_tinyml import __main__ as m, pipeline; "
+        "from ser_tinyml import __main__ as m; from ser_tinyml.workflow import pipeline; "
         "sys.exit(m._guarded(lambda: pipeline.run("
         "sys.argv[1], recordings=sys.argv[2], notebooks_dir=sys.argv[3]) and None))"
     )
@@ -247,7 +248,7 @@ def test_what_cells_print_is_shown_live_and_the_headlines_at_the_end(house, capf
 
 def test_a_progress_bar_ends_as_one_line_in_a_log():
     stream = io.StringIO()
-    lines = pipeline._Lines(stream)
+    lines = execution._Lines(stream, paths=Paths("."))
     for text in ("one\ntw", "o\n", "\r 0%", "\r 50%", "\r100%", "\nend"):
         lines.write(text)
     lines.flush_rest()
@@ -268,19 +269,19 @@ def test_a_parameters_cell_holds_plain_literals(source, found):
     with pytest.raises(
         DataError, match="book, parameters cell: expected plain literals, "
     ) as error:
-        pipeline.parameter_defaults(nbformat.v4.new_notebook(cells=[cell]), "book")
+        parameters.defaults_of(nbformat.v4.new_notebook(cells=[cell]), "book")
     assert found in str(error.value)
 
 
 def test_one_parameters_cell():
     with pytest.raises(DataError, match="book: expected one cell tagged parameters, found 0"):
-        pipeline.parameter_defaults(nbformat.v4.new_notebook(), "book")
+        parameters.defaults_of(nbformat.v4.new_notebook(), "book")
 
 
 def test_no_notebook(tmp_path):
     files.write_text(tmp_path / "a.ipynb", "not one")
     with pytest.raises(DataError, match="a.ipynb: expected a notebook, found: "):
-        pipeline.read_notebook(tmp_path / "a.ipynb")
+        notebooks.read_notebook(tmp_path / "a.ipynb")
 
 
 def test_help_is_quick_because_it_imports_nothing_heavy():
@@ -315,7 +316,7 @@ def test_an_experiment_is_a_file_of_parameters_and_gives_the_run_its_name(monkey
     calls = []
     monkeypatch.setattr(pipeline, "run", lambda *args, **options: calls.append((args, options)))
     experiment = {"epochs": 20, "keep": "last", "stages": "01_index 02_features"}
-    monkeypatch.setattr(pipeline, "experiment", lambda name: dict(experiment))
+    monkeypatch.setattr(parameters, "experiment", lambda name: dict(experiment))
     assert commands.main(["run", "--experiment", "leaky", "--data", "x", "epochs=1"]) == 0
     (((folder,), options),) = calls
     assert folder == ROOT / "runs" / "leaky"
@@ -325,16 +326,16 @@ def test_an_experiment_is_a_file_of_parameters_and_gives_the_run_its_name(monkey
 
 def test_experiments_are_read_from_their_folder(tmp_path):
     files.write_text(tmp_path / "a.yaml", "# why\nepochs: 20\ncorpora: RAVDESS TESS\nclean: no\n")
-    assert pipeline.experiment("a", folder=tmp_path) == {
+    assert parameters.experiment("a", folder=tmp_path) == {
         "epochs": 20,
         "corpora": "RAVDESS TESS",
         "clean": False,
     }
-    with pytest.raises(DataError, match="b.yaml: expected an experiment of a, found none"):
-        pipeline.experiment("b", folder=tmp_path)
+    with pytest.raises(DataError, match="experiment 'b': expected one of a in "):
+        parameters.experiment("b", folder=tmp_path)
     files.write_text(tmp_path / "b.yaml", "just text")
     with pytest.raises(DataError, match="b.yaml: expected names and values, found 'just text'"):
-        pipeline.experiment("b", folder=tmp_path)
+        parameters.experiment("b", folder=tmp_path)
 
 
 def test_a_wrong_command_is_one_line_and_exit_status_1(capsys):

@@ -9,8 +9,8 @@ import toy_notebooks
 
 from ser_tinyml import files
 from ser_tinyml.files import DataError, plain_numbers
-from ser_tinyml.workflow import pipeline, publish
-from ser_tinyml.workflow.runs import RESEARCH, STAGES
+from ser_tinyml.workflow import notebooks, pipeline, publish
+from ser_tinyml.workflow.stages import RESEARCH, STAGES
 
 SHOW = """\
 from IPython.display import Audio, HTML, display
@@ -28,7 +28,8 @@ PICTURE = """\
 import matplotlib.pyplot as plt
 
 figure, axes = plt.subplots()
-figure.savefig(out / "figure.png")"""
+figure.savefig(out / "figure.png")
+figure.savefig(out / "only_in_the_notebook.png")"""
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,7 @@ def made(tmp_path_factory) -> Path:
     toy_notebooks.write_all(root / "notebooks")
     toy_notebooks.write(root / "notebooks", "02_features", SHOW, PICTURE)
     files.write_text(root / "recordings of mine" / "one.wav", "one")
+    files.write_text(root / "README.md", "![What it is](images/figure.png) ![](images/old.png)")
     folders = {"notebooks_dir": root / "notebooks", "progress": False}
     recordings = root / "recordings of mine"
     pipeline.run(root / "runs/real", recordings=recordings, parameters={"mb": 2}, **folders)
@@ -56,8 +58,8 @@ def put(root: Path, run: str = "real", **options) -> list[str]:
 
 
 def outputs(root: Path, stage: str) -> list:
-    book = pipeline.read_notebook(root / "notebooks" / f"{stage}.ipynb")
-    return [output for cell in pipeline.code_cells(book) for output in cell.outputs]
+    book = notebooks.read_notebook(root / "notebooks" / f"{stage}.ipynb")
+    return [output for cell in notebooks.code_cells(book) for output in cell.outputs]
 
 
 def test_everything_goes_to_its_place(root):
@@ -68,7 +70,6 @@ def test_everything_goes_to_its_place(root):
         "images/figure.png",
         "models/MODEL_CARD.md",
         "models/decision.json",
-        "models/dynamic_range.tflite",
         "models/features.json",
         "models/float32.tflite",
         "models/int8.tflite",
@@ -88,8 +89,8 @@ def test_everything_goes_to_its_place(root):
 def test_research_that_the_run_has_goes_into_the_card_and_beside_the_notebooks(root):
     plain = put(root)
     assert "Speakers never heard" not in (root / "models/MODEL_CARD.md").read_text()
-    notebooks = toy_notebooks.write_all(root / "notebooks", RESEARCH)
-    options = {"notebooks_dir": notebooks, "progress": False, "recordings": None}
+    folder = toy_notebooks.write_all(root / "notebooks", RESEARCH)
+    options = {"notebooks_dir": folder, "progress": False, "recordings": None}
     pipeline.run(root / "runs/real", stages=RESEARCH, **options)
     changed = put(root)
     assert set(changed) - set(plain) == {f"notebooks/{stage}.ipynb" for stage in RESEARCH}
@@ -123,17 +124,18 @@ def test_published_notebooks_can_be_run_and_are_up_to_date(root):
 def test_outputs_are_those_of_the_run_and_code_stays_as_it_was(root):
     path = root / "notebooks" / "04_convert.ipynb"
     path.write_text(path.read_text().replace("mb = 1", "mb = 1  # of memory"))
-    before = pipeline.read_notebook(path)
+    before = notebooks.read_notebook(path)
     put(root)
-    after = pipeline.read_notebook(path)
+    after = notebooks.read_notebook(path)
     note = after.cells.pop(3)
     assert note.cell_type == "markdown" and note.metadata.tags == ["published-run"]
     assert note.source == (
-        'The outputs below are from the run `real`, made with: `mb = 2`, `run_dir = "../runs/real"`'
+        "The outputs that are published here are from the run `real`, made with: `mb = 2`, "
+        '`run_dir = "../runs/real"`. Your own replace them when you run this notebook.'
     )
     assert [c.source for c in after.cells] == [c.source for c in before.cells]
     assert [c.id for c in after.cells] == [c.id for c in before.cells]
-    counts = [cell.execution_count for cell in pipeline.code_cells(after)]
+    counts = [cell.execution_count for cell in notebooks.code_cells(after)]
     assert counts == list(range(1, len(counts) + 1))
     nbformat.validate(after)
 
@@ -142,12 +144,12 @@ def test_no_sound_no_progress_bar_no_address_no_widget(root):
     put(root)
     kinds = [(o.output_type, o.get("text") or dict(o.data)) for o in outputs(root, "02_features")]
     assert kinds[:4] == [
-        *[("display_data", {"text/plain": publish.NO_PLAYER})] * 3,
+        *[("display_data", {"text/plain": notebooks.NO_PLAYER})] * 3,
         ("stream", "one\ntwo <object object>\n"),
     ]
     assert list(kinds[4][1]) == ["image/png", "text/plain"]
     for stage in STAGES:
-        book = pipeline.read_notebook(root / "notebooks" / f"{stage}.ipynb")
+        book = notebooks.read_notebook(root / "notebooks" / f"{stage}.ipynb")
         for cell in book.cells:
             cell.source = ""
         text = nbformat.writes(book)
@@ -158,7 +160,7 @@ def test_no_sound_no_progress_bar_no_address_no_widget(root):
 def test_where_recordings_lie_is_not_published(root):
     put(root)
     assert outputs(root, "01_index")[-1].text == "recordings\n"
-    note = pipeline.read_notebook(root / "notebooks" / "01_index.ipynb").cells[3].source
+    note = notebooks.read_notebook(root / "notebooks" / "01_index.ipynb").cells[3].source
     assert '`recordings_dir = "…"`' in note
     assert "of mine" not in (root / "notebooks" / "01_index.ipynb").read_text()
 
@@ -167,7 +169,7 @@ def test_a_synthetic_run_is_published_only_if_asked_for_and_keeps_its_players(ro
     with pytest.raises(DataError, match="expected a run on real recordings, found one on synth"):
         put(root, "demo")
     put(root, "demo", synthetic=True)
-    assert sum(publish.has_player(output) for output in outputs(root, "02_features")) == 3
+    assert sum(notebooks.has_player(output) for output in outputs(root, "02_features")) == 3
 
 
 def test_what_an_earlier_run_put_there_goes_and_what_people_put_there_stays(root):
@@ -248,7 +250,7 @@ def executed(*outputs: dict) -> tuple[nbformat.NotebookNode, nbformat.NotebookNo
 )
 def test_a_path_of_this_machine_is_refused(output):
     with pytest.raises(DataError, match="stage, cell .*: expected outputs without a path of this"):
-        publish.notebook_bytes(
+        notebooks.published(
             *executed(output), stage="stage", run_name="real", given={}, players=False
         )
 
@@ -261,12 +263,12 @@ def test_what_only_looks_like_a_path_is_not_one():
         "image/png": "iVBOR/aaaa/bbbb",
     }
     output = {"output_type": "display_data", "data": data, "metadata": {}}
-    assert publish.absolute_paths(output) == []
+    assert notebooks.absolute_paths(output) == []
 
 
 def test_an_error_output_is_refused():
     output = {"output_type": "error", "ename": "ValueError", "evalue": "no", "traceback": []}
     with pytest.raises(DataError, match="expected a cell without an error, found ValueError: no"):
-        publish.notebook_bytes(
+        notebooks.published(
             *executed(output), stage="stage", run_name="real", given={}, players=False
         )
