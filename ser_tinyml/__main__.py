@@ -19,7 +19,7 @@ OWN_OPTIONS = {
     "predict": "apps.predict",
 }
 # What --publish does with their results, in workflow.readme.
-PUBLISHERS = {"bench": "publish_bench", "emulate": "publish_emulated"}
+PUBLISHERS = {"emulate": "publish_emulated"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

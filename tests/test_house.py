@@ -39,12 +39,10 @@ STILL = {
         "ser_tinyml/device/firmware.py",
         "ser_tinyml/tflite/direct.py",
         "ser_tinyml/training/fitting.py",
-        "ser_tinyml/workflow/pipeline.py",
         "tests/device/test_firmware_export.py",
         "tests/training/test_training.py",
     },
     "imports": {
-        "ser_tinyml.device.emulate -> ser_tinyml.workflow.readme",
         "ser_tinyml.device.firmware -> ser_tinyml.workflow.runs",
     },
     "long": {
@@ -64,8 +62,6 @@ STILL = {
         "ser_tinyml/training/fitting.py:_Data.gather",
         "ser_tinyml/training/fitting.py:fit",
         "ser_tinyml/training/teaching.py:train",
-        "ser_tinyml/workflow/pipeline.py:run",
-        "ser_tinyml/workflow/publish.py:publish",
     },
     "complex": {
         "ser_tinyml/data/corpora/demo.py:_all_clips",
@@ -84,10 +80,6 @@ STILL = {
         "ser_tinyml/provenance.py:_imports",
         "ser_tinyml/tflite/direct.py:_lstm",
         "ser_tinyml/training/fitting.py:_Data.gather",
-        "ser_tinyml/workflow/pipeline.py:_given",
-        "ser_tinyml/workflow/pipeline.py:run",
-        "ser_tinyml/workflow/publish.py:notebook_bytes",
-        "ser_tinyml/workflow/publish.py:publish",
     },
 }
 
