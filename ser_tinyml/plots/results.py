@@ -1,4 +1,4 @@
-"""The picture of all runs side by side."""
+"""Pictures of several runs side by side."""
 
 from __future__ import annotations
 
@@ -6,46 +6,118 @@ from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-COLOURS = {"leaky_random": "#c9cdd3", "clip_random": "#e0a030", "speaker": "#b8323c"}
-TITLES = {
-    "leaky_random": "other versions of the\ntest sentences in training",
-    "clip_random": "other sentences of the\ntest speakers in training",
-    "speaker": "test speakers\nnever heard",
+from ser_tinyml.plots.style import MODEL_COLOURS
+
+# Protocols in the order of the picture: what a test row has in common with training.
+TESTS = {
+    "leaky_random": "Random rows: other versions of the test recordings are in training",
+    "clip_random": "Random clips: other clips of the test speakers are in training",
+    "speaker": "Speakers never heard",
 }
+COLOURS = {"leaky_random": "#c9cdd3", "clip_random": "#e0a030", "speaker": "#b8323c"}
 
 
-def accuracy_by_protocol(results: Sequence[dict[str, Any]], *, quoted: dict[str, Any]) -> Figure:
-    """Accuracy and UAR of every result, leakiest protocol first: what a random split is worth.
+def by_test(results: Sequence[dict[str, Any]]) -> Figure:
+    """UAR and accuracy of int8 on TFLite Micro, a panel a kind of test.
+
+    The kinds differ in recipe, inputs and corpora too, so each bar names its own, and no bar of one
+    panel is held against one of another.
 
     Parameters
     ----------
     results
-        Lines of `results.collect`.
-    quoted
-        The published system.
+        Measured lines of `workflow.results.collect`, of four classes.
     """
-    results = sorted(results, key=lambda result: list(TITLES).index(result["protocol"]))
-    bars = [
-        (
-            f"{', '.join(result['corpora'])}\n{TITLES[result['protocol']]}",
-            result["accuracy"],
-            result["int8_uar"],
-            COLOURS[result["protocol"]],
-        )
-        for result in results
+    panels = {
+        name: [one for one in results if one["protocol"] == name]
+        for name in TESTS
+        if any(one["protocol"] == name for one in results)
+    }
+    sizes = [len(lines) for lines in panels.values()]
+    figure, axes = plt.subplots(
+        len(panels),
+        1,
+        figsize=(9.5, 0.8 * sum(sizes) + 0.7 * len(panels) + 0.8),
+        height_ratios=[n + 0.4 for n in sizes],
+        sharex=True,
+        squeeze=False,
+    )
+    for axis, (name, lines) in zip(axes[:, 0], panels.items(), strict=True):
+        _bars(axis, lines, colour=COLOURS[name])
+        axis.set_title(TESTS[name], loc="left")
+    axes[-1, 0].set_xlabel("share of the test rows (accuracy), mean of the recalls (UAR)")
+    handles = [
+        plt.Rectangle((0, 0), 1, 1, color="0.5"),
+        plt.Rectangle((0, 0), 1, 1, facecolor="0.5", hatch="///", edgecolor="white"),
+        plt.Line2D([], [], color="black", linestyle=":"),
     ]
-    figure, axis = plt.subplots(figsize=(9.5, 1.05 * len(bars) + 1.3))
-    for place, (_, accuracy, uar, colour) in enumerate(bars):
-        axis.barh(place - 0.19, accuracy, height=0.36, color=colour)
-        axis.barh(place + 0.19, uar, height=0.36, color=colour, hatch="///", edgecolor="white")
-        axis.text(accuracy + 0.008, place - 0.19, f"accuracy {accuracy:.3f}", va="center", size=9)
-        axis.text(uar + 0.008, place + 0.19, f"UAR {uar:.3f}, int8", va="center", size=9)
-    axis.plot([quoted["accuracy"]] * 2, [-0.5, 0.5], color="black", linestyle=":", linewidth=1.5)
-    axis.text(quoted["accuracy"], -0.6, f"published: {quoted['accuracy']:.4f}", ha="center", size=9)
-    axis.set_yticks(range(len(bars)), [name for name, *_ in bars])
-    axis.set(xlim=(0, 1.12), ylim=(len(bars) - 0.5, -0.75), xlabel="share of the test rows")
+    names = ["UAR", "accuracy", "accuracy of the most frequent answer"]
+    figure.legend(handles, names, frameon=False, loc="outside upper right", ncols=len(names))
+    figure.suptitle("Four classes, int8 on TFLite Micro", x=0.01, ha="left", weight="bold")
+    return figure
+
+
+def _bars(axis: Axes, lines: Sequence[dict[str, Any]], *, colour: str) -> None:
+    for place, line in enumerate(lines):
+        uar, accuracy, majority = line["uar"], line["accuracy"], line["majority_accuracy"]
+        axis.barh(place - 0.19, uar, height=0.36, color=colour)
+        axis.barh(place + 0.19, accuracy, height=0.36, color=colour, hatch="///", edgecolor="white")
+        axis.text(uar + 0.008, place - 0.19, f"UAR {uar:.3f}", va="center", size=9)
+        text = f"accuracy {accuracy:.3f}"
+        axis.text(accuracy + 0.008, place + 0.19, text, va="center", size=9)
+        axis.vlines(majority, place - 0.38, place + 0.38, color="black", linestyle=":")
+    axis.set_yticks(range(len(lines)), [label(line) for line in lines])
+    axis.set(xlim=(0, 1.12), ylim=(len(lines) - 0.5, -0.5))
     axis.set_xticks([0, 0.25, 0.5, 0.75, 1.0])
     axis.grid(axis="y", visible=False)
+
+
+def label(line: dict[str, Any]) -> str:
+    """What was tested on what: the run, its inputs where they are known, and the corpora."""
+    about = [line["name"]]
+    if "feature_shape" in line:
+        about.append("{} x {} inputs".format(*line["feature_shape"]))
+    return f"{', '.join(about)}\n{', '.join(line['corpora'])}"
+
+
+def compared(scores: pd.DataFrame, differences: pd.DataFrame) -> Figure:
+    """UAR of every run and part, and how far runs on the same clips are apart.
+
+    Parameters
+    ----------
+    scores
+        From `compare.scores`; a line goes one standard error over speakers either way.
+    differences
+        From `compare.differences`; a line is the 95 % interval over speakers.
+    """
+    runs, parts = (list(dict.fromkeys(scores[name])) for name in ("run", "part"))
+    paired = differences[differences["points"].notna()]
+    width = 0.8 / len(runs)
+    height = max(3.2, 1.2 + 0.5 * len(differences))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(13, height), width_ratios=(3, 2))
+    for number, run in enumerate(runs):
+        own = scores[scores["run"] == run].set_index("part")
+        place = [parts.index(part) + (number - (len(runs) - 1) / 2) * width for part in own.index]
+        colour = MODEL_COLOURS[number % len(MODEL_COLOURS)]
+        left.bar(place, own["uar"], width=width, color=colour, alpha=0.7, label=run)
+        left.errorbar(place, own["uar"], own["uar_error"], fmt="none", ecolor="black", capsize=3)
+    left.set_xticks(range(len(parts)), parts)
+    left.set(title="int8 on TFLite Micro", ylabel="UAR, ± standard error over speakers")
+    left.set_ylim(0, 1)
+    left.legend(frameon=False, loc="upper right")
+    for place, line in enumerate(paired.to_dict("records")):
+        right.hlines(place, line["low"], line["high"], color="0.3", linewidth=2)
+        right.plot(line["points"], place, "o", color="black")
+    names = [f"{line['second']}\nabove {line['first']}" for line in paired.to_dict("records")]
+    right.set_yticks(range(len(paired)), names)
+    right.set_ylim(max(len(paired), 1) - 0.5, -0.5)
+    right.axvline(0, color="black", linestyle=":")
+    title = (
+        "The same clips: difference, 95 % over speakers" if len(paired) else "Not the same clips"
+    )
+    right.set(title=title, xlabel="points of UAR")
     return figure

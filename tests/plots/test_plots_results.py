@@ -1,0 +1,77 @@
+"""The pictures of runs side by side show what is in the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from ser_tinyml.plots import results as plots
+
+
+@pytest.fixture(autouse=True)
+def close_figures() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+def line(name: str, protocol: str, uar: float, **more: object) -> dict[str, object]:
+    scores = {"uar": uar, "accuracy": uar - 0.02, "majority_accuracy": 0.4}
+    return {"name": name, "protocol": protocol, "corpora": ["RAVDESS", "SAVEE"], **scores, **more}
+
+
+def test_each_kind_of_test_has_a_panel_of_its_own() -> None:
+    figure = plots.by_test(
+        [
+            line("folds", "speaker", 0.7),
+            line("rows", "leaky_random", 0.9, feature_shape=[47, 13]),
+            line("savee", "speaker", 0.6, corpora=["SAVEE"]),
+        ]
+    )
+    rows, speakers = figure.axes
+    assert rows.get_title(loc="left") == plots.TESTS["leaky_random"]
+    assert speakers.get_title(loc="left") == plots.TESTS["speaker"]
+    assert [bar.get_width() for bar in rows.patches] == pytest.approx([0.9, 0.88])
+    assert [bar.get_width() for bar in speakers.patches] == pytest.approx([0.7, 0.68, 0.6, 0.58])
+    (name,) = rows.get_yticklabels()
+    assert name.get_text() == "rows, 47 x 13 inputs\nRAVDESS, SAVEE"
+    assert [text.get_text() for text in speakers.get_yticklabels()] == [
+        *("folds\nRAVDESS, SAVEE", "savee\nSAVEE")
+    ]
+    assert "UAR 0.700" in [text.get_text() for text in speakers.texts]
+    figure.canvas.draw()
+
+
+def compared() -> tuple[pd.DataFrame, pd.DataFrame]:
+    scores = pd.DataFrame(
+        [("a", "pooled", 0.7, 0.02), ("a", "TESS", 0.5, np.nan), ("b", "pooled", 0.6, 0.03)],
+        columns=["run", "part", "uar", "uar_error"],
+    )
+    differences = pd.DataFrame(
+        [("a", "b", -10.0, -14.0, -7.0), ("a", "c", np.nan, np.nan, np.nan)],
+        columns=["first", "second", "points", "low", "high"],
+    )
+    return scores, differences
+
+
+def test_runs_are_bars_and_their_differences_intervals() -> None:
+    figure = plots.compared(*compared())
+    left, right = figure.axes
+    assert [bar.get_height() for bar in left.patches] == [0.7, 0.5, 0.6]
+    assert [text.get_text() for text in left.get_xticklabels()] == ["pooled", "TESS"]
+    assert [text.get_text() for text in left.get_legend().get_texts()] == ["a", "b"]
+    assert [text.get_text() for text in right.get_yticklabels()] == ["b\nabove a"]
+    (interval,) = right.collections
+    assert interval.get_segments()[0][:, 0].tolist() == [-14, -7]
+    assert right.lines[0].get_xdata() == [-10]
+    figure.canvas.draw()
+
+
+def test_runs_on_other_clips_have_no_interval() -> None:
+    scores, differences = compared()
+    figure = plots.compared(scores, differences.iloc[1:])
+    assert figure.axes[1].get_title() == "Not the same clips"
+    figure.canvas.draw()
