@@ -138,7 +138,7 @@ class _Failures:
 
     @property
     def _kept(self) -> str:
-        return self._paths.short(self._folder / FAILED)
+        return str(self._folder / FAILED)
 
     def _cell(self, error: papermill.PapermillExecutionError) -> str:
         """How a cell failed: in one line where the error says all itself."""
@@ -164,7 +164,7 @@ class _Failures:
     def _system(self, said: str) -> str:
         """An error of the operating system, named after the stage's folder if it names no path."""
         found = ERRNO.fullmatch(said)
-        path = (found and found["path"]) or self._paths.short(self._folder)
+        path = (found and found["path"]) or self._folder
         return f"{path}: expected to read or write it, found: {found['said'] if found else said}"
 
 

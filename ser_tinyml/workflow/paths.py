@@ -21,21 +21,13 @@ class Paths:
         self.notebooks_dir = Path(notebooks_dir).resolve()
         self._typed: dict[str, str] = {}
 
-    def seen(self, path: str | Path, *, typed: str | None = None) -> str:
-        """A path as a notebook sees it; absolute only if it is on another drive.
-
-        Parameters
-        ----------
-        path
-            Relative to the folder that the user is in.
-        typed
-            As messages shall name it; default: `path` as it is.
-        """
+    def seen(self, path: str | Path) -> str:
+        """A path, typed by the user, as a notebook sees it; absolute only if on another drive."""
         try:
             found = Path(os.path.relpath(Path(path).resolve(), self.notebooks_dir)).as_posix()
         except ValueError:
             found = Path(path).resolve().as_posix()
-        self._typed[found] = str(path) if typed is None else typed
+        self._typed[found] = str(path)
         return found
 
     def defaults(self, folders: Iterable[str]) -> None:

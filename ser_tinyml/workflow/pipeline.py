@@ -62,8 +62,8 @@ def run(
         If a parameter is unknown or not possible, a folder is missing or not to be written to,
         another run is at work in the same folder, or a cell fails.
     """
-    run_dir = Path(run_dir).resolve()
-    with files.naming(Paths.short(run_dir)):
+    run_dir = Path(Paths.short(run_dir))  # messages name it as it can be typed
+    with files.naming(run_dir):
         if recordings is not None and not Path(recordings).is_dir():
             raise DataError(f"{recordings}: expected a folder of recordings, found none")
         paths = Paths(notebooks_dir)
@@ -93,8 +93,7 @@ def done(run_dir: str | Path, stage: str) -> dict[str, Any]:
     """
     found = stamp(run_dir, stage)
     if not found.path.is_file():
-        path = Paths.short(found.path)
-        raise DataError(f"{path}: expected {stage} to be done, found it is not: run it first")
+        raise DataError(f"{found.path}: expected {stage} to be done, found it is not: run it first")
     return found.read()
 
 
@@ -158,7 +157,7 @@ def _prepared(
     defaults = {name: of_parameters.defaults_of(book, name) for name, book in notebooks.items()}
     paths.defaults(value for known in defaults.values() for value in _folders(known).values())
     given = of_parameters.given(parameters, defaults, paths=paths)
-    settings: dict[str, Any] = {RUN_DIR: paths.seen(run_dir, typed=Paths.short(run_dir))}
+    settings: dict[str, Any] = {RUN_DIR: paths.seen(run_dir)}
     if recordings is not None:
         settings |= {"recordings_dir": paths.seen(recordings), "speak_demo": False}
     for name, known in defaults.items():
@@ -232,7 +231,7 @@ class _Work:
 
     def summary(self, stages: Sequence[str]) -> None:
         """Say what came out."""
-        folder = Paths.short(self.run_dir)
+        folder = self.run_dir.as_posix()
         print(f"\n{folder}: all done in {duration(time.monotonic() - self.began)}")
         for stage in stages:
             path = self.run_dir / stage / "metrics.json"

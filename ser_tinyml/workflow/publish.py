@@ -13,6 +13,7 @@ from ser_tinyml.files import DataError
 from ser_tinyml.provenance import ROOT
 from ser_tinyml.workflow import notebooks, pipeline, results
 from ser_tinyml.workflow.execution import EXECUTED
+from ser_tinyml.workflow.paths import Paths
 from ser_tinyml.workflow.runs import DONE, Run
 from ser_tinyml.workflow.stages import FOLLOWS, RESEARCH, STAGES
 
@@ -61,7 +62,7 @@ def publish(run_dir: str | Path, *, root: str | Path = ROOT, synthetic: bool = F
     DataError
         If a stage is missing, stages do not belong together, or a notebook's code has changed.
     """
-    run, root = Run(run_dir), Path(root).resolve()
+    run, root = Run(Paths.short(run_dir)), Path(root).resolve()
     finished = _finished(run)
     is_synthetic = run.metrics("01_index").get("synthetic", True)
     if is_synthetic and not synthetic:

@@ -5,8 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import nbformat
 import psutil
@@ -20,39 +18,6 @@ from ser_tinyml.provenance import ROOT
 from ser_tinyml.workflow import execution, notebooks, parameters, pipeline
 from ser_tinyml.workflow.paths import Paths
 from ser_tinyml.workflow.stages import STAGES
-
-
-class House:
-    """A folder with toy notebooks, recordings and a run; its path is a nasty one."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.notebooks = root / "notebooks"
-        self.recordings = root / "my recordings"
-        self.run_dir = root / "runs" / "a run"
-
-    def run(self, **options) -> list[str]:
-        options = {"recordings": self.recordings, "progress": False, **options}
-        return pipeline.run(self.run_dir, notebooks_dir=self.notebooks, **options)
-
-    def result(self, stage: str, name: str):
-        return files.read_json(self.run_dir / stage / name)
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> House:
-    house = House(tmp_path_factory.mktemp("finished") / "a hoüse & 'more'")
-    toy_notebooks.write_all(house.notebooks)
-    files.write_text(house.recordings / "sub" / "one.wav", "one")
-    assert house.run(parameters={"mb": 300}) == list(STAGES)
-    return house
-
-
-@pytest.fixture
-def house(finished: House, tmp_path: Path) -> House:
-    copy = House(tmp_path / "it's a copy")
-    shutil.copytree(finished.root, copy.root)
-    return copy
 
 
 def test_everything_up_to_date_is_not_done_again(house, capsys):
@@ -187,40 +152,18 @@ def test_a_kernel_that_dies_is_said_to_be_dead(house):
         house.run()
 
 
-def test_interrupt_leaves_no_process_and_the_next_run_takes_up_where_it_stopped(house):
-    started = house.root / "started"
-    wait = f"Path({str(started)!r}).write_text(str(os.getpid()))\ntime.sleep(600)"
-    toy_notebooks.write(house.notebooks, "02_features", wait)
-    call = (
-        # a shell ignores SIGINT for what runs in its background, tests and their children too
-        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "from ser_tinyml import __main__ as m; from ser_tinyml.workflow import pipeline; "
-        "sys.exit(m._guarded(lambda: pipeline.run("
-        "sys.argv[1], recordings=sys.argv[2], notebooks_dir=sys.argv[3]) and None))"
-    )
-    command = [sys.executable, "-c", call, house.run_dir, house.recordings, house.notebooks]
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        until = time.monotonic() + 60
-        while not started.exists() or not started.read_text():
-            assert process.poll() is None and time.monotonic() < until
-            time.sleep(0.05)
+def test_interrupt_leaves_no_process_and_the_next_run_takes_up_where_it_stopped(house, waiting):
+    started = house.wait_in("02_features")
+    with house.process() as process:
+        kernel = int(waiting(started, process))
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
-    finally:
-        process.kill()
     assert process.returncode == 130
     assert err.rstrip().endswith(
         "stopped in 02_features; the same command takes up where it stopped"
     )
     assert "Traceback" not in err + out
-    assert not psutil.pid_exists(int(started.read_text()))
+    assert not psutil.pid_exists(kernel)
     toy_notebooks.write(house.notebooks, "02_features")
     assert house.run(stages=STAGES[:2]) == ["02_features"]
 
@@ -246,6 +189,38 @@ def test_what_cells_print_is_shown_live_and_the_headlines_at_the_end(house, capf
     assert not [line for line in said.err.splitlines() if "\r" in line or "WARNING" in line]
 
 
+def test_a_line_is_shown_while_its_cell_still_runs(house):
+    """As the epochs of a training, and of the teachers before it."""
+    seen = house.root / "seen"
+    work = (
+        "print('epoch 1', recordings_dir, flush=True)\n"
+        f"while not Path({str(seen)!r}).exists():\n    time.sleep(0.05)"
+    )
+    toy_notebooks.write(house.notebooks, "02_features", work)
+    with house.process(stages=STAGES[:2]) as process:
+        for line in process.stdout:
+            if line.startswith("epoch 1"):
+                # named as it was typed, not as the notebook sees it
+                assert line == f"epoch 1 {house.recordings}\n"
+                seen.touch()
+        assert process.wait(timeout=30) == 0
+    assert seen.exists()
+
+
+def test_an_executed_notebook_does_not_say_whose_outputs_were_published(house):
+    path = house.notebooks / "01_index.ipynb"
+    book = notebooks.read_notebook(path)
+    note = nbformat.v4.new_markdown_cell("From a run of ours.", id=notebooks.PUBLISHED)
+    note.metadata["tags"] = [notebooks.PUBLISHED]
+    book.cells.insert(3, note)
+    nbformat.write(book, path)
+    assert house.run(stages=["01_index"]) == []
+    assert house.run(stages=["01_index"], force=True) == ["01_index"]
+    executed = notebooks.read_notebook(house.run_dir / "01_index" / "notebook.ipynb")
+    assert "From a run of ours." not in [cell.source for cell in executed.cells]
+    assert "From a run of ours." in path.read_text()
+
+
 def test_a_progress_bar_ends_as_one_line_in_a_log():
     stream = io.StringIO()
     lines = execution._Lines(stream, paths=Paths("."))
@@ -253,29 +228,6 @@ def test_a_progress_bar_ends_as_one_line_in_a_log():
         lines.write(text)
     lines.flush_rest()
     assert stream.getvalue() == "one\ntwo\n100%\nend\n"
-
-
-@pytest.mark.parametrize(
-    ("source", "found"),
-    [
-        ("a = 1\nb = a + 1", "found: b = a + 1"),
-        ("import os", "found: import os"),
-        ("a = b = 1", "found: a = b = 1"),
-        ("a = [x for x in 'ab']", "found: a = "),
-    ],
-)
-def test_a_parameters_cell_holds_plain_literals(source, found):
-    cell = nbformat.v4.new_code_cell(source, metadata={"tags": ["parameters"]})
-    with pytest.raises(
-        DataError, match="book, parameters cell: expected plain literals, "
-    ) as error:
-        parameters.defaults_of(nbformat.v4.new_notebook(cells=[cell]), "book")
-    assert found in str(error.value)
-
-
-def test_one_parameters_cell():
-    with pytest.raises(DataError, match="book: expected one cell tagged parameters, found 0"):
-        parameters.defaults_of(nbformat.v4.new_notebook(), "book")
 
 
 def test_no_notebook(tmp_path):
@@ -322,20 +274,6 @@ def test_an_experiment_is_a_file_of_parameters_and_gives_the_run_its_name(monkey
     assert folder == ROOT / "runs" / "leaky"
     assert options["parameters"] == {"epochs": "1", "keep": "last"}
     assert options["stages"] == ["01_index", "02_features"]
-
-
-def test_experiments_are_read_from_their_folder(tmp_path):
-    files.write_text(tmp_path / "a.yaml", "# why\nepochs: 20\ncorpora: RAVDESS TESS\nclean: no\n")
-    assert parameters.experiment("a", folder=tmp_path) == {
-        "epochs": 20,
-        "corpora": "RAVDESS TESS",
-        "clean": False,
-    }
-    with pytest.raises(DataError, match="experiment 'b': expected one of a in "):
-        parameters.experiment("b", folder=tmp_path)
-    files.write_text(tmp_path / "b.yaml", "just text")
-    with pytest.raises(DataError, match="b.yaml: expected names and values, found 'just text'"):
-        parameters.experiment("b", folder=tmp_path)
 
 
 def test_a_wrong_command_is_one_line_and_exit_status_1(capsys):
