@@ -12,12 +12,13 @@ from functools import cache
 import numpy as np
 import pytest
 import small_firmware as small
+from jsonschema import Draft202012Validator
 from make_audio import record
 
 from ser_tinyml import __main__ as command
 from ser_tinyml import features, files
-from ser_tinyml.apps import predict
-from ser_tinyml.apps.predict import Predictor
+from ser_tinyml.apps import predict, printing
+from ser_tinyml.apps.answering import Answer, Predictor
 from ser_tinyml.data.corpora import demo
 from ser_tinyml.device import gate
 from ser_tinyml.features import frames
@@ -28,6 +29,7 @@ from ser_tinyml.tflite.release import Release
 from ser_tinyml.tflite.runtimes import TfliteMicroRuntime
 
 RATE = 16_000
+SCHEMA = Draft202012Validator(files.read_json(ROOT / "docs" / "predict.schema.json"))
 
 
 @cache
@@ -69,7 +71,7 @@ def evaluated(samples: np.ndarray, model: Release, *, start: int | None = None) 
     return TfliteMicroRuntime(model.tflite).predict(values[np.newaxis])[0]
 
 
-def probabilities(answer: predict.Answer) -> np.ndarray:
+def probabilities(answer: Answer) -> np.ndarray:
     return np.array(list(answer.probabilities.values()))
 
 
@@ -102,7 +104,7 @@ def test_a_neat_clip_is_answered_as_in_the_evaluation(tmp_path, suffix, rate, su
     samples = features.prepare(samples, rate=found, config=release().config)
     expected = evaluated(samples, release())
     np.testing.assert_array_equal(probabilities(answer), expected)
-    assert answer.label == release().labels[int(expected.argmax())]
+    assert answer.guess == release().labels[int(expected.argmax())]
     assert answer.answered == (expected.max() >= release().threshold)
     assert answer.reason is None
 
@@ -151,7 +153,7 @@ def test_speech_up_to_the_last_sample_is_an_utterance():
     answer = predictor().answer(np.concatenate([samples, samples[RATE // 2 :]]))
     assert answer.utterances
     duration = answer.duration_s
-    line = predict.as_json("x", answer, labels=release().labels, steps=False)
+    line = printing.as_json("x", answer, labels=release().labels, steps=False)
     assert line["utterances"][-1]["end_s"] == pytest.approx(duration, abs=1e-3)
 
 
@@ -162,7 +164,7 @@ def test_a_clip_cut_out_of_speech_is_answered_from_its_start(seconds):
     assert gate.GateEvent.ONSET not in gate.run(bands, gate.settings(release().config)).events
     answer = predictor().answer(samples)
     np.testing.assert_array_equal(probabilities(answer), evaluated(samples, release(), start=0))
-    assert answer.label is not None and answer.reason is None
+    assert answer.guess is not None and answer.reason is None
 
 
 def test_long_speech_without_an_onset_is_answered_window_by_window():
@@ -190,23 +192,24 @@ def test_long_speech_without_an_onset_is_answered_window_by_window():
 )
 def test_no_speech_is_said_so(samples, reason):
     answer = predictor().answer(samples)
-    assert (answer.label, answer.answered, answer.reason) == (None, False, reason)
+    assert (answer.label, answer.guess, answer.answered) == (None, None, False)
+    assert answer.reason == reason
     np.testing.assert_allclose(probabilities(answer), 1 / len(release().labels))
     assert not any(utterance.answered for utterance in answer.utterances)
-    text = predict.as_text("x.wav", answer, labels=release().labels, steps=False)
+    text = printing.as_text("x.wav", answer, labels=release().labels, steps=False)
     assert text.startswith("x.wav: no speech heard: ")
 
 
 def test_an_unsure_answer_still_leans_to_a_label():
     unsure = Predictor(replace(release(), threshold=1.0))
     answer, sure = unsure.answer(voices()[0]), predictor().answer(voices()[0])
-    assert (answer.answered, answer.label) == (False, sure.label)
+    assert (answer.answered, answer.label, answer.guess) == (False, None, sure.guess)
     assert answer.probabilities == sure.probabilities
-    text = predict.as_text("x.wav", answer, labels=release().labels, steps=False)
-    assert text.startswith(f"x.wav: unsure (leaning to {answer.label}), ")
+    text = printing.as_text("x.wav", answer, labels=release().labels, steps=False)
+    assert text.startswith(f"x.wav: unsure (leaning to {answer.guess}), ")
     always = Predictor(replace(release(), threshold=0.0)).answer(voices()[0])
-    text = predict.as_text("x.wav", always, labels=release().labels, steps=False)
-    assert always.answered and text.startswith(f"x.wav: {answer.label}, ")
+    text = printing.as_text("x.wav", always, labels=release().labels, steps=False)
+    assert always.answered and text.startswith(f"x.wav: {answer.guess}, ")
 
 
 def test_a_long_recording_is_read_piece_by_piece_to_the_same_bits(tmp_path, monkeypatch):
@@ -231,7 +234,7 @@ def test_one_recording_for_people(tmp_path, capsys):
     status, out, err = run(capsys, path)
     assert (status, err) == (0, "")
     head, _, *rest = out.splitlines()
-    assert head.startswith(f"{path}: ") and f"{answer.label}" in head
+    assert head.startswith(f"{path}: ") and f"{answer.guess}" in head
     bars = rest[: len(release().labels)]
     for line, (label, p) in zip(bars, answer.probabilities.items(), strict=True):
         assert line.split()[:2] == [label, f"{p:.0%}"]
@@ -256,7 +259,7 @@ def test_several_recordings_make_a_table(tmp_path, capsys):
     assert status == 0
     assert head.split() == ["file", "answer", *release().labels]
     answer = predictor().answer(predictor().read(one))
-    assert first.split()[0] == str(one) and answer.label in first
+    assert first.split()[0] == str(one) and answer.guess in first
     shares = first.split()[-len(release().labels) :]
     assert shares == [f"{p:.0%}" for p in answer.probabilities.values()]
     assert second.split(maxsplit=1) == [str(two), "no speech (silent)"]
@@ -276,24 +279,45 @@ def test_json_is_all_that_goes_to_stdout(tmp_path):
         text=True,
     )
     one, missing, quiet, same = map(json.loads, done.stdout.splitlines())
+    for line in (one, missing, quiet, same):
+        SCHEMA.validate(line)
     assert done.returncode == 1
     assert done.stderr.splitlines() == [f"error: {missing['error']}"]
     assert missing["file"] == "missing.wav" and "no such file" in missing["error"]
     assert (one["file"], quiet["file"], same["file"]) == ("clip.wav", "./quiet.wav", str(clip))
     assert {**one, "file": ""} == {**same, "file": ""}
-    assert one["label"] == max(one["probabilities"], key=one["probabilities"].get)
-    assert one["answered"] == (one["probabilities"][one["label"]] >= release().threshold)
+    assert one["guess"] == max(one["probabilities"], key=one["probabilities"].get)
+    assert one["answered"] == (one["probabilities"][one["guess"]] >= release().threshold)
+    assert one["label"] == (one["guess"] if one["answered"] else None)
     assert one["reason"] is None and one["duration_s"] == round(len(voices()[0]) / RATE, 3)
-    assert (quiet["label"], quiet["answered"], quiet["reason"]) == (None, False, "silent")
+    assert (quiet["label"], quiet["guess"], quiet["reason"]) == (None, None, "silent")
     assert quiet["utterances"] == []
     for line in (one, quiet):
         assert list(line["probabilities"]) == release().labels
         assert sum(line["probabilities"].values()) == pytest.approx(1, abs=0.01)
     utterance = one["utterances"][0]
     assert 0 <= utterance["start_s"] < utterance["end_s"] <= one["duration_s"]
-    assert utterance["label"] in release().labels and isinstance(utterance["answered"], bool)
+    assert utterance["guess"] in release().labels and isinstance(utterance["answered"], bool)
     assert list(utterance["probabilities"]) == release().labels
     assert utterance["steps"][-1]["probabilities"] == utterance["probabilities"]
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.0])
+def test_json_is_as_its_schema_says(tmp_path, threshold):
+    """An unsure answer is not to be taken for an answer: it stands under another name."""
+    predictor = Predictor(replace(release(), threshold=threshold))
+    answer = predictor.answer(np.concatenate([voices()[0], room(2), voices()[1], room(2)]))
+    line = printing.as_json("x.wav", answer, labels=release().labels, steps=True)
+    SCHEMA.validate(line)
+    assert answer.answered == (threshold == 0) and len(line["utterances"]) > 1
+    for said in (line, *line["utterances"]):
+        assert said["guess"] in release().labels
+        assert said["label"] == (said["guess"] if said["answered"] else None)
+    assert not SCHEMA.is_valid({**line, "label": None if answer.answered else line["guess"]})
+    quiet = predictor.answer(np.zeros(RATE, np.float32))
+    line = printing.as_json("x.wav", quiet, labels=release().labels, steps=False)
+    SCHEMA.validate(line)
+    assert not SCHEMA.is_valid({**line, "guess": release().labels[0]})
 
 
 def test_what_cannot_be_read_is_named_and_the_rest_answered(tmp_path, capsys):
@@ -353,7 +377,7 @@ def test_pictures(tmp_path, capsys):
     assert status == 1 and f"{first / 'x.png'}: expected to write it" in err
 
 
-def test_another_model(tmp_path, capsys):
+def test_another_model(tmp_path, capsys, monkeypatch):
     model = small.release()
     files.write_bytes(tmp_path / "m/int8.tflite", model.tflite)
     model.config.save(tmp_path / "m/features.json")
@@ -368,6 +392,9 @@ def test_another_model(tmp_path, capsys):
     assert list(line["probabilities"]) == list(small.LABELS)
     np.testing.assert_allclose(list(line["probabilities"].values()), expected, atol=1e-6)
     assert line["answered"] == (expected.max() >= small.THRESHOLD)
+    monkeypatch.setattr(predict, "ROOT", tmp_path)
+    (tmp_path / "m").rename((tmp_path / "runs").mkdir() or tmp_path / "runs" / "mine")
+    assert run(capsys, "--json", path, "--model", "mine") == (0, out, "")
     status, out, err = run(capsys, "--json", path, "--model", tmp_path)
     assert (status, out) == (1, "") and "labels.json" in err
 

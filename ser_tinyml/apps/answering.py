@@ -1,0 +1,180 @@
+"""What a model makes of a recording: one answer, and the decisions that a board would make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ser_tinyml import features
+from ser_tinyml.data import dataset
+from ser_tinyml.device import gate
+from ser_tinyml.device.listener import Heard, Listener, Utterance
+from ser_tinyml.files import DataError
+from ser_tinyml.sound import audio
+from ser_tinyml.tflite.release import Release
+from ser_tinyml.tflite.runtimes import RuntimeRefused, TfliteMicroRuntime
+
+SUFFIXES = (
+    *dataset.SUFFIXES,
+    *(".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64"),
+)
+SILENT, STEADY, NO_VOICE = "silent", "steady sound", "no voice"
+# Between the 5th and the 95th percentile of the level. On the recordings, half a second or more
+# of speech cut out so tightly that no onset is in it spans at least 3.1 dB; white and pink noise
+# of any length span at most 2.4 dB.
+STEADY_DB = 3.0
+_EXTRA_S = 1.0  # beyond the window, that a recording of one sentence may go on
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a recording came to.
+
+    Attributes
+    ----------
+    duration_s
+        Of the recording.
+    probabilities
+        Label -> probability, of the whole recording; without speech all are equal.
+    guess
+        The most probable label; None: no speech heard.
+    answered
+        Whether its probability reaches the threshold of the model; otherwise it is "unsure".
+    reason
+        Why no speech was heard: `SILENT`, `STEADY` or `NO_VOICE`; None: it was.
+    utterances
+        The decisions that a board would make, in the order of time.
+    """
+
+    duration_s: float
+    probabilities: dict[str, float]
+    guess: str | None
+    answered: bool
+    reason: str | None
+    utterances: list[Utterance]
+
+    @property
+    def label(self) -> str | None:
+        """The guess, if it is an answer; None: unsure, or no speech heard."""
+        return self.guess if self.answered else None
+
+
+class Predictor:
+    """A released model and what it takes to answer recordings with it.
+
+    Parameters
+    ----------
+    release
+        Its features must begin at an onset.
+
+    Raises
+    ------
+    DataError
+        If TFLite Micro does not run the model.
+    """
+
+    def __init__(self, release: Release) -> None:
+        self.release = release
+        try:
+            self._runtime = TfliteMicroRuntime(release.tflite)
+            self._listener = Listener(release)
+        except RuntimeRefused as error:
+            raise DataError(f"{release.folder}: {error}") from error
+
+    def read(self, path: str | Path) -> np.ndarray:
+        """Read a recording of any rate, length and number of channels.
+
+        Returns
+        -------
+        samples [shape=(n,)]
+            float32, full scale is 1, at the rate of the model's features.
+
+        Raises
+        ------
+        DataError
+            If it is no recording; the message names it.
+        """
+        path = Path(path)
+        if path.is_dir():
+            raise DataError(
+                f"{path}: expected recordings in this folder ({', '.join(SUFFIXES)}), found none"
+            )
+        if not path.exists():
+            raise DataError(f"{path}: expected a recording, found no such file")
+        if path.is_file() and not path.stat().st_size:
+            raise DataError(f"{path}: expected a recording, found an empty file")
+        return audio.read_audio(path, sample_rate=self.release.config.sample_rate)[0]
+
+    def answer(self, samples: np.ndarray) -> Answer:
+        """Answer a recording.
+
+        If its speech ends within the model's window and a second from the first onset, it is
+        answered as the evaluation answers clips: one window from the onset on, filled up with
+        silence. Otherwise each utterance is answered so, and the mean counts, weighted by their
+        lengths.
+
+        Parameters
+        ----------
+        samples [shape=(n,)]
+            From `read`.
+        """
+        labels, rate = self.release.labels, self.release.config.sample_rate
+        answers, weights, reason, utterances = [], [], SILENT, []
+        if np.abs(samples).max() >= dataset.SILENT_PEAK:
+            heard = self._listener.listen(self._followed_by_silence(samples), rate=rate)
+            bands = features.log_mel(samples, self.release.config)
+            pieces, reason = self._pieces(bands, heard)
+            answers = [self._window(bands[:stop], start) for start, stop, _ in pieces]
+            weights = [weight for _, _, weight in pieces]
+            utterances = heard.utterances
+        if not answers:
+            probabilities = np.full(len(labels), 1 / len(labels))
+        else:
+            probabilities = np.average(answers, axis=0, weights=weights)
+        return Answer(
+            duration_s=len(samples) / rate,
+            probabilities=dict(zip(labels, probabilities.tolist(), strict=True)),
+            guess=labels[int(probabilities.argmax())] if answers else None,
+            answered=bool(answers) and bool(probabilities.max() >= self.release.threshold),
+            reason=reason,
+            utterances=utterances,
+        )
+
+    def _followed_by_silence(self, samples: np.ndarray) -> np.ndarray:
+        """So that a board makes its decision: it waits until half a second was quiet."""
+        config = self.release.config
+        frames = self._listener.gate_settings.hangover_frames
+        return np.pad(samples, (0, frames * config.hop_length + config.window_length))
+
+    def _pieces(
+        self, bands: np.ndarray, heard: Heard
+    ) -> tuple[list[tuple[int, int, int]], str | None]:
+        """First frame, last frame + 1 and weight of what is answered; or why nothing is."""
+        config, end = self.release.config, len(bands)
+        fits = config.n_frames + int(_EXTRA_S * gate.frame_rate(config))
+        start = features.onset(bands, config)
+        if not heard.windows and np.ptp(np.percentile(gate.level_db(bands), (5, 95))) < STEADY_DB:
+            return [], STEADY
+        if end - start <= fits:
+            return [(start, end, 1)], None
+        if not heard.windows:  # speech without a pause or an onset
+            least = self._listener.settings.min_steps * config.stack
+            starts = range(0, end - least + 1, config.n_frames)
+            return [(start, end, 1) for start in starts], None
+        least = self._listener.settings.min_voice_frames
+        spoken = []
+        for utterance in heard.utterances:
+            if utterance.voice_frames >= least:
+                first = round(utterance.start_s * float(gate.frame_rate(config)))
+                spoken.append((first, first + utterance.steps * config.stack, utterance.steps))
+        if not spoken:
+            return [], NO_VOICE
+        first, stop = spoken[0][0], spoken[-1][1]
+        return ([(first, end, 1)] if stop - first <= fits else spoken), None
+
+    def _window(self, bands: np.ndarray, start: int) -> np.ndarray:
+        """Probabilities of one window from a frame on, as the evaluation takes them."""
+        values = features.from_bands(bands, start, self.release.config)
+        return self._runtime.predict(self.release.normalisation.apply(values)[np.newaxis])[0]

@@ -1,0 +1,184 @@
+"""Commands for who makes a model: from recordings to a run, and how good it is."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from ser_tinyml.commands.command import Command
+
+PARAMETERS = (
+    "of the parameters cells and of what they configure, as epochs=3 or training.batch_size=32"
+)
+
+
+def _download_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("corpora", nargs="+", metavar="CORPUS", help="names, such as RAVDESS")
+    parser.add_argument(
+        "--folder", default="data", help="where to; each gets a folder of its own (default: data)"
+    )
+    parser.add_argument(
+        "--source",
+        metavar="PLACE",
+        help="archive or kaggle (default: the archive, where there is one)",
+    )
+
+
+def _download(options: argparse.Namespace) -> None:
+    from ser_tinyml.data import download
+
+    download.download(options.corpora, options.folder, source=options.source)
+
+
+DOWNLOAD = Command(
+    name="download",
+    summary="fetch corpora of emotional speech",
+    description="Downloads corpora, checks what came and unpacks it. Each has a licence of its "
+    "own, which is printed.",
+    examples=("download RAVDESS", "download TESS SAVEE --folder corpora --source kaggle"),
+    options=_download_options,
+    run=_download,
+)
+
+
+def _run_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", metavar="FOLDER", help="recordings; without: synthetic speech")
+    parser.add_argument(
+        "--experiment", metavar="NAME", help="parameters in notebooks/experiments/NAME.yaml"
+    )
+    parser.add_argument(
+        "--run", metavar="NAME", help="into runs/NAME (default: the experiment's, demo or real)"
+    )
+    parser.add_argument(
+        "--stage", action="append", metavar="STAGE", help="only this one, as 03_train; repeatable"
+    )
+    _more_options(parser)
+
+
+def _more_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--force", action="store_true", help="also do what is up to date")
+    parser.add_argument("parameters", nargs="*", metavar="NAME=VALUE", help=PARAMETERS)
+
+
+def _run(options: argparse.Namespace) -> None:
+    from ser_tinyml.workflow import parameters, pipeline, runs
+    from ser_tinyml.workflow.stages import STAGES
+
+    # make hands over empty names of what was not given
+    name = options.run or options.experiment or ("real" if options.data else "demo")
+    values = parameters.experiment(options.experiment) if options.experiment else {}
+    stages = options.stage or str(values.pop("stages", "")).split() or STAGES
+    if not options.data:
+        print("No recordings given: this run speaks its own. Synthetic speech proves the")
+        print("machinery, never accuracy. For real recordings: make run DATA=/path/to/corpora\n")
+    pipeline.run(
+        runs.folder_of(name),
+        recordings=options.data or None,
+        parameters={**values, **_given(options.parameters)},
+        stages=stages,
+        force=options.force,
+    )
+
+
+def _given(parameters: list[str]) -> Mapping[str, Any]:
+    """NAME=VALUE as a mapping.
+
+    Raises
+    ------
+    DataError
+        If one has no equals sign.
+    """
+    from ser_tinyml.files import DataError
+
+    pairs = {}
+    for text in parameters:
+        name, separator, value = text.partition("=")
+        if not separator:
+            raise DataError(f"{text}: expected NAME=VALUE, for example epochs=3")
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+RUN = Command(
+    name="run",
+    summary="run the notebooks, from recordings to a model and its C++",
+    description="Runs the notebooks 01 to 06, each in a process of its own, into a folder of "
+    "runs/. Stages that are up to date are passed over; the same command takes up where it was "
+    "stopped.",
+    examples=(
+        "run",
+        "run --experiment quick",
+        "run --data corpora --run mine epochs=40 training.batch_size=32",
+    ),
+    options=_run_options,
+    run=_run,
+    in_checkout=True,
+)
+
+
+def _research_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", metavar="FOLDER", required=True, help="recordings")
+    _more_options(parser)
+
+
+def _research(stage: str) -> Command:
+    def run(options: argparse.Namespace) -> None:
+        _run(
+            argparse.Namespace(
+                **vars(options), experiment="release", run=None, stage=["01_index", stage]
+            )
+        )
+
+    if stage == "07_evaluate":
+        return Command(
+            name="evaluate",
+            summary="five folds of speakers never heard, rooms, microphones, streams",
+            description="Trains the released recipe on each of five folds of speakers and tests it "
+            "on the fifth that it never heard; then in noise and rooms, through other microphones "
+            "and in long streams. Runs notebook 07 into runs/release.",
+            examples=("evaluate --data corpora", "evaluate --data corpora noise_dir=noise"),
+            options=_research_options,
+            run=run,
+            in_checkout=True,
+        )
+    return Command(
+        name="ablations",
+        summary="what each choice is worth",
+        description="Trains the released recipe with one choice changed at a time, and shows what "
+        "that costs. Runs notebook 08 into runs/release.",
+        examples=("ablations --data corpora",),
+        options=_research_options,
+        run=run,
+        in_checkout=True,
+    )
+
+
+EVALUATE, ABLATIONS = _research("07_evaluate"), _research("08_ablations")
+
+
+def _compare_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="names of runs; two or more")
+    parser.add_argument(
+        "--output", metavar="FOLDER", help="for tables and picture (default: runs/compare)"
+    )
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from ser_tinyml.provenance import ROOT
+    from ser_tinyml.workflow import compare, runs
+
+    folders = [runs.folder_of(name) for name in options.runs]
+    return compare.run_compare(folders, options.output or ROOT / "runs" / "compare")
+
+
+COMPARE = Command(
+    name="compare",
+    summary="runs side by side, and whether a difference is more than chance",
+    description="Shows the scores of finished runs side by side, what differs in their settings, "
+    "and whether the difference is more than the choice of test speakers and seeds would make.",
+    examples=("compare release mine",),
+    options=_compare_options,
+    run=_compare,
+    in_checkout=True,
+)

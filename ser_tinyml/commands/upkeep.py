@@ -1,0 +1,110 @@
+"""Commands for who keeps this repository: what its texts say is measured and put in place."""
+
+from __future__ import annotations
+
+import argparse
+
+from ser_tinyml.commands.command import Command
+
+RESULTS = ("published", "clip_random", "seven_random", "release")
+
+
+def _bench_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", metavar="FOLDER", required=True, help="folder of the corpora")
+    parser.add_argument("--corpus", default="TESS", help="corpus to time (default: TESS)")
+    parser.add_argument(
+        "--output",
+        default="runs/bench/features.json",
+        metavar="FILE",
+        help="of the numbers (default: runs/bench/features.json)",
+    )
+    parser.add_argument("--publish", action="store_true", help="also into models/ and the README")
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from ser_tinyml.evaluation import bench
+    from ser_tinyml.workflow import readme
+
+    result = bench.run_bench(options.data, options.corpus, options.output)
+    if options.publish:
+        readme.publish_bench(result)
+    return 0 if bench.met(result) else 1
+
+
+BENCH = Command(
+    name="bench",
+    summary="time the features against the straightforward loop",
+    description="Extracts the features of a corpus twice, as the pipeline does and as anybody "
+    "would write it with librosa, and compares time and values. The status is 1 if the pipeline "
+    "is not fast enough or its values differ.",
+    examples=("bench --data corpora",),
+    options=_bench_options,
+    run=_bench,
+    in_checkout=True,
+)
+
+
+def _emulate_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", metavar="FOLDER", help="C++ of a model (default: the released)")
+    parser.add_argument("--golden", metavar="FOLDER", help="its golden clips")
+    parser.add_argument("--output", metavar="FILE", help="of the numbers")
+    parser.add_argument("--publish", action="store_true", help="also into models/ and READMEs")
+
+
+EMULATE = None
+
+
+def _publish_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="name of the run, as release")
+    parser.add_argument(
+        "--synthetic", action="store_true", help="also if it was trained on synthetic speech"
+    )
+
+
+def _publish(options: argparse.Namespace) -> None:
+    from ser_tinyml.provenance import ROOT
+    from ser_tinyml.workflow import publish, runs
+
+    for path in publish.publish(runs.folder_of(options.run), synthetic=options.synthetic):
+        print(path.relative_to(ROOT).as_posix())
+
+
+PUBLISH = Command(
+    name="publish",
+    summary="put a run's model, pictures, C++ and notebooks in place",
+    description="Copies what a finished run made to where the repository keeps it: the released "
+    "model, its C++ and golden clips, the pictures and the executed notebooks. Prints what "
+    "changed; writes nothing unless it can write all.",
+    examples=("publish release",),
+    options=_publish_options,
+    run=_publish,
+    in_checkout=True,
+)
+
+
+def _results_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "runs",
+        nargs="*",
+        default=RESULTS,
+        metavar="RUN",
+        help=f"names of runs (default: {' '.join(RESULTS)})",
+    )
+
+
+def _results(options: argparse.Namespace) -> None:
+    from ser_tinyml.workflow import results, runs
+
+    print(results.publish([runs.folder_of(name) for name in options.runs]).to_string(index=False))
+
+
+RESULTS_COMMAND = Command(
+    name="results",
+    summary="the table and picture of the README, from runs",
+    description="Collects the scores of finished runs and writes the table and the picture of "
+    "the README.",
+    examples=("results", "results release mine"),
+    options=_results_options,
+    run=_results,
+    in_checkout=True,
+)

@@ -1,0 +1,108 @@
+"""Commands for who has a model: `predict` and `board`."""
+
+from __future__ import annotations
+
+import argparse
+
+from ser_tinyml.commands.command import Command, UsageError
+
+
+def _predict_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="recordings (.wav, .flac, .ogg, .mp3, …) of any rate and length, or folders of them",
+    )
+    parser.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="folder of a model or of a run, or a run's name (default: the released model)",
+    )
+    parser.add_argument("--steps", action="store_true", help="also what is thought on the way")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="a JSON object a line, nothing else; docs/predict.schema.json describes it",
+    )
+    parser.add_argument(
+        "--picture",
+        metavar="PATH",
+        help="draw the recording: a .png; for several a folder, which gets one of each",
+    )
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from ser_tinyml.apps import predict
+
+    return predict.predict(
+        options.files,
+        model=options.model,
+        steps=options.steps,
+        in_json=options.json,
+        picture=options.picture,
+    )
+
+
+PREDICT = Command(
+    name="predict",
+    summary="what a model hears in recordings",
+    description="Answers recordings: a label, the probability of each, and what a board would "
+    "have said when. An answer less probable than the model's threshold is called unsure. The "
+    "status is 1 if a recording could not be read; the others are answered.",
+    examples=(
+        "predict clip.wav --picture clip.png",
+        "predict recordings/ --json",
+        "predict clip.wav --model runs/demo",
+    ),
+    options=_predict_options,
+    run=_predict,
+)
+
+
+def _board_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=("listen", "report"),
+        default="listen",
+        help="listen: say what it hears (default); report: test it and write what to send",
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--port", help="of the board, as /dev/ttyACM0 (default: the first found)")
+    which.add_argument(
+        "--virtual",
+        nargs="?",
+        const="",
+        metavar="RECORDING",
+        help="the same firmware on this computer; it hears the recording, or else a few "
+        "sentences that come with the model",
+    )
+    listen = parser.add_argument_group("listen")
+    listen.add_argument("--seconds", type=float, metavar="S", help="how long (default: until ^C)")
+    listen.add_argument("--picture", metavar="FILE", help="draw what was heard as .png")
+    report = parser.add_argument_group("report")
+    report.add_argument("--output", metavar="FILE", help="write the report there as well")
+
+
+def _board(options: argparse.Namespace) -> int:
+    raise UsageError("not yet")
+
+
+BOARD = Command(
+    name="board",
+    summary="listen to a board on the serial port or to a virtual one, or test it",
+    description="Finds the board on its serial port. Listening prints every decision as it is "
+    "made. The report sends the golden clips through the board in place of the microphone, "
+    "compares every answer with the one that is expected and measures the time; paste it into an "
+    "issue. A virtual board is the same C++, compiled for this computer: it needs a C++ compiler.",
+    examples=(
+        "board",
+        "board --virtual clip.wav",
+        "board listen --seconds 60 --picture heard.png",
+        "board report --output report.md",
+        "board report --virtual",
+    ),
+    options=_board_options,
+    run=_board,
+)
