@@ -14,11 +14,40 @@ UV := uv==0.13.8
 DATA ?=
 EXPERIMENT ?=
 RUN ?=
+RUNS ?=
 PARAMS ?=
 TESTS ?=
 export DATA EXPERIMENT RUN
 
-.PHONY: help run evaluate ablations test lint bench emulate publish results lock clean
+# What each target takes; anything else on the command line is a slip, and is said to be one.
+TAKES.help :=
+TAKES.run := DATA EXPERIMENT RUN PARAMS
+TAKES.evaluate := DATA PARAMS
+TAKES.ablations := DATA PARAMS
+TAKES.compare := RUNS PARAMS
+TAKES.test := TESTS
+TAKES.lint :=
+TAKES.bench := DATA PARAMS
+TAKES.emulate := PARAMS
+TAKES.publish := RUN PARAMS
+TAKES.results := RUNS
+TAKES.lock := PARAMS
+TAKES.clean :=
+TARGETS := help run evaluate ablations compare test lint bench emulate publish results lock clean
+.PHONY: $(TARGETS)
+
+GOALS := $(or $(MAKECMDGOALS),help)
+STRAY := $(filter-out $(TARGETS) $(READY),$(GOALS))
+ifneq ($(STRAY),)
+$(error $(firstword $(STRAY)): expected one of $(TARGETS))
+endif
+GIVEN := $(foreach v,$(.VARIABLES),$(if $(findstring command line,$(origin $v)),$v))
+TAKEN := $(sort $(foreach goal,$(GOALS),$(TAKES.$(goal))))
+SLIP := $(firstword $(filter-out $(TAKEN) PYTHON,$(GIVEN)))
+ifneq ($(SLIP),)
+$(error make $(GOALS) takes $(or $(TAKEN),no variables), not $(SLIP)$(if $(filter PARAMS,$(TAKEN)),; \
+    a parameter is given like this: PARAMS="$(shell tr A-Z a-z <<< '$(SLIP)')=$($(SLIP))"))
+endif
 
 help:
 	@echo 'make run                          all notebooks, on speech that the project speaks itself'
@@ -29,7 +58,9 @@ help:
 	@echo 'make evaluate DATA=…              five folds of speakers never heard, rooms, microphones, streams'
 	@echo '    PARAMS="noise_dir=…"          with recorded noise'
 	@echo 'make ablations DATA=…             what each choice is worth'
+	@echo 'make compare RUNS="one other"     runs side by side, and whether they differ by more than chance'
 	@echo 'make test                         linter, unit tests, all notebooks on synthetic speech'
+	@echo '    TESTS="tests/data -k demo"    some of them'
 	@echo 'make lint                         the linter, and what the package keeps to, alone'
 	@echo 'make bench DATA=/path/to/corpora  feature extraction against the straightforward loop'
 	@echo 'make emulate                      the firmware on an emulated Cortex-M4F, bit for bit'
@@ -39,7 +70,7 @@ help:
 	@echo '    PARAMS=--upgrade              with the newest versions'
 	@echo 'make clean                        remove .venv, caches, the spoken corpus and its run'
 
-$(READY): requirements.txt requirements.lock pyproject.toml
+$(READY): requirements.txt requirements.lock pyproject.toml setup.py
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
 	    echo "$(PYTHON) is $$($(PYTHON) --version 2>&1): expected Python 3.11, 3.12 or 3.13;" \
 	         "another one is chosen like this: make PYTHON=python3.12 …" >&2; exit 1; }
@@ -53,13 +84,15 @@ $(READY): requirements.txt requirements.lock pyproject.toml
 	@touch $@
 
 run: $(READY)
-	@$(PY) -m ser_tinyml run --data "$$DATA" --experiment "$$EXPERIMENT" \
-	    $(if $(RUN),--run "$$RUN") $(PARAMS)
+	@$(PY) -m ser_tinyml run --data "$$DATA" --experiment "$$EXPERIMENT" --run "$$RUN" $(PARAMS)
 
 evaluate ablations: $(READY)
 	@[ -n "$$DATA" ] || { echo 'make $@ DATA=/path/to/corpora' >&2; exit 1; }
-	@$(PY) -m ser_tinyml run --data "$$DATA" --experiment release --stage 01_index \
-	    --stage $(if $(filter evaluate,$@),07_evaluate,08_ablations) $(PARAMS)
+	@$(PY) -m ser_tinyml $@ --data "$$DATA" $(PARAMS)
+
+compare: $(READY)
+	@[ -n "$(RUNS)" ] || { echo 'make compare RUNS="release mine"' >&2; exit 1; }
+	@$(PY) -m ser_tinyml compare $(RUNS) $(PARAMS)
 
 test: lint
 	@$(PY) -m pytest $(TESTS)
@@ -71,7 +104,7 @@ lint: $(READY)
 
 bench: $(READY)
 	@[ -n "$$DATA" ] || { echo 'make bench DATA=/path/to/corpora' >&2; exit 1; }
-	@$(PY) -m ser_tinyml bench --recordings "$$DATA" $(PARAMS)
+	@$(PY) -m ser_tinyml bench --data "$$DATA" $(PARAMS)
 
 emulate: $(READY)
 	@$(PY) -m ser_tinyml emulate $(PARAMS)
@@ -81,7 +114,7 @@ publish: $(READY)
 	@$(PY) -m ser_tinyml publish "$$RUN" $(PARAMS)
 
 results: $(READY)
-	@$(PY) -m ser_tinyml results $(PARAMS)
+	@$(PY) -m ser_tinyml results $(RUNS)
 
 lock: $(READY)
 	@$(PY) -m pip --disable-pip-version-check install -q $(UV)
@@ -89,5 +122,6 @@ lock: $(READY)
 	    --python-version 3.11 --no-header --no-annotate --output-file requirements.lock $(PARAMS)
 
 clean:
-	rm -rf $(VENV) runs/demo data/demo firmware/virtual_board/build .pytest_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) runs/demo data/demo firmware/virtual_board/build build .pytest_cache .ruff_cache \
+	    *.egg-info
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}\n{command.PROGRAM} {options.command.name} --help", file=sys.stderr)
         return WRONG_USAGE
     except KeyboardInterrupt as interrupt:
-        print(f"\n{interrupt or 'stopped'}", file=sys.stderr)
+        print(f"\n{str(interrupt) or 'stopped'}", file=sys.stderr)
         return INTERRUPTED
 
 
@@ -68,13 +68,14 @@ def _run(options: argparse.Namespace) -> int | None:
         print(f"error: {error}", file=sys.stderr)
     except OSError as error:
         place = error.filename or options.command.name
-        print(f"error: {place}: {error.strerror or error}", file=sys.stderr)
+        said = error.strerror or error
+        print(f"error: {place}: expected to read or write it, found: {said}", file=sys.stderr)
     except ModuleNotFoundError as error:
         if not error.name or error.name.startswith("ser_tinyml"):
             raise
         print(
-            f"error: {options.command.name} needs {error.name}: expected it to be installed, "
-            "found it is not: pip install 'ser-tinyml[pipeline]'",
+            f"error: {options.command.name}: expected {error.name} to be installed, found it is "
+            "not: pip install 'ser-tinyml[pipeline]'",
             file=sys.stderr,
         )
     return FAILED

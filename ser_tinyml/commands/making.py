@@ -67,15 +67,17 @@ def _run(options: argparse.Namespace) -> None:
 
     # make hands over empty names of what was not given
     name = options.run or options.experiment or ("real" if options.data else "demo")
+    folder = runs.folder_of(name)
     values = parameters.experiment(options.experiment) if options.experiment else {}
     stages = options.stage or str(values.pop("stages", "")).split() or STAGES
+    given = _given(options.parameters)
     if not options.data:
         print("No recordings given: this run speaks its own. Synthetic speech proves the")
         print("machinery, never accuracy. For real recordings: make run DATA=/path/to/corpora\n")
     pipeline.run(
-        runs.folder_of(name),
+        folder,
         recordings=options.data or None,
-        parameters={**values, **_given(options.parameters)},
+        parameters={**values, **given},
         stages=stages,
         force=options.force,
     )

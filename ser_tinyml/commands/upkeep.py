@@ -6,7 +6,7 @@ import argparse
 
 from ser_tinyml.commands.command import Command
 
-RESULTS = ("published", "clip_random", "seven_random", "release")
+RUNS = ("published", "clip_random", "seven_random", "release")
 
 
 def _bench_options(parser: argparse.ArgumentParser) -> None:
@@ -45,13 +45,49 @@ BENCH = Command(
 
 
 def _emulate_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", metavar="FOLDER", help="C++ of a model (default: the released)")
-    parser.add_argument("--golden", metavar="FOLDER", help="its golden clips")
-    parser.add_argument("--output", metavar="FILE", help="of the numbers")
+    sketch = "firmware/arduino_nano33"
+    parser.add_argument(
+        "--model",
+        metavar="FOLDER",
+        help=f"with a model's C++ (default: {sketch}/src/model)",
+    )
+    parser.add_argument(
+        "--golden", metavar="FOLDER", help=f"with its golden clips (default: {sketch}/golden)"
+    )
+    parser.add_argument(
+        "--output", metavar="FILE", help="of the numbers (default: runs/emulate/metrics.json)"
+    )
     parser.add_argument("--publish", action="store_true", help="also into models/ and READMEs")
 
 
-EMULATE = None
+def _emulate(options: argparse.Namespace) -> int:
+    from ser_tinyml import files
+    from ser_tinyml.device import emulate
+    from ser_tinyml.workflow import readme
+
+    model, golden = options.model or emulate.SKETCH / "src" / "model", options.golden
+    metrics = emulate.emulate(model, golden or emulate.SKETCH / "golden")
+    files.write_json(options.output or emulate.REPORT, metrics)
+    print(emulate.table(metrics))
+    if options.publish:
+        readme.publish_emulated(metrics)
+    return 0 if all(metrics["kept"].values()) else 1
+
+
+EMULATE = Command(
+    name="emulate",
+    summary="the firmware on an emulated Cortex-M4F, counted and compared",
+    description="Builds the firmware's portable part for the board's processor, runs it in QEMU "
+    "on the golden clips, compares every answer bit for bit and counts instructions, memory and "
+    "time. The status is 1 if a bar is missed. Needs qemu-system-arm and arm-none-eabi-g++.",
+    examples=(
+        "emulate",
+        "emulate --model runs/demo/05_export/model --golden runs/demo/05_export/golden",
+    ),
+    options=_emulate_options,
+    run=_emulate,
+    in_checkout=True,
+)
 
 
 def _publish_options(parser: argparse.ArgumentParser) -> None:
@@ -86,9 +122,9 @@ def _results_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "runs",
         nargs="*",
-        default=RESULTS,
+        default=RUNS,
         metavar="RUN",
-        help=f"names of runs (default: {' '.join(RESULTS)})",
+        help=f"names of runs (default: {' '.join(RUNS)})",
     )
 
 
@@ -98,7 +134,7 @@ def _results(options: argparse.Namespace) -> None:
     print(results.publish([runs.folder_of(name) for name in options.runs]).to_string(index=False))
 
 
-RESULTS_COMMAND = Command(
+RESULTS = Command(
     name="results",
     summary="the table and picture of the README, from runs",
     description="Collects the scores of finished runs and writes the table and the picture of "

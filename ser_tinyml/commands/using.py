@@ -78,15 +78,33 @@ def _board_options(parser: argparse.ArgumentParser) -> None:
         help="the same firmware on this computer; it hears the recording, or else a few "
         "sentences that come with the model",
     )
-    listen = parser.add_argument_group("listen")
+    parser.add_argument(
+        "--speed",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="of a virtual board (default: 1, real time; 0: as fast as can be)",
+    )
+    listen = parser.add_argument_group("only for listen")
     listen.add_argument("--seconds", type=float, metavar="S", help="how long (default: until ^C)")
-    listen.add_argument("--picture", metavar="FILE", help="draw what was heard as .png")
-    report = parser.add_argument_group("report")
+    listen.add_argument("--picture", metavar="FILE", help="draw what was heard, as .png")
+    report = parser.add_argument_group("only for report")
     report.add_argument("--output", metavar="FILE", help="write the report there as well")
 
 
 def _board(options: argparse.Namespace) -> int:
-    raise UsageError("not yet")
+    others = {"listen": ("output",), "report": ("seconds", "picture")}[options.what]
+    for name in others:
+        if getattr(options, name) is not None:
+            raise UsageError(f"--{name} is not for board {options.what}")
+    from ser_tinyml.apps import board
+
+    with board.opened(options.port, virtual=options.virtual, speed=options.speed) as (device, end):
+        if options.what == "report":
+            return 0 if board.report(device, output=options.output) else 1
+        seconds = end if options.seconds is None else options.seconds
+        board.listen(device, seconds=seconds, picture=options.picture)
+    return 0
 
 
 BOARD = Command(

@@ -1,0 +1,50 @@
+"""make: what it takes, and that a slip is not swallowed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import pytest
+
+from ser_tinyml.provenance import ROOT
+
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+
+
+def make(*arguments: str) -> subprocess.CompletedProcess:
+    """What make would do."""
+    return subprocess.run(["make", "-n", *arguments], cwd=ROOT, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "EPOCHS=3"], 'not EPOCHS; a parameter is given like this: PARAMS="epochs=3"'),
+        (["run", "DATTA=x"], "make run takes DATA EXPERIMENT PARAMS RUN, not DATTA"),
+        (["evaluate", "DATA=x", "RUN=y"], "make evaluate takes DATA PARAMS, not RUN"),
+        (["test", "PARAMS=x"], "make test takes TESTS, not PARAMS"),
+        (["clean", "X=1"], "make clean takes no variables, not X"),
+        (["run", "epochs"], "epochs: expected one of help run evaluate"),
+        (["rnu"], "rnu: expected one of help run evaluate"),
+    ],
+)
+def test_a_slip_is_refused(arguments, said):
+    done = make(*arguments)
+    assert done.returncode == 2 and said in done.stderr and not done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["run", "PARAMS=epochs=3 seed=1", "DATA=x", "RUN=y", "EXPERIMENT=z"], " epochs=3 seed=1"),
+        (["run", "PYTHON=python3.12", "-j2"], " run --data "),
+        (["evaluate", "DATA=x"], " evaluate --data "),
+        (["compare", "RUNS=a b"], " compare a b"),
+        (["publish", "RUN=x", "PARAMS=--synthetic"], " --synthetic"),
+        (["test", "TESTS=tests/data -k demo"], " -m pytest tests/data -k demo"),
+    ],
+)
+def test_what_is_right_is_handed_over(arguments, line):
+    done = make(*arguments)
+    assert done.returncode == 0 and line in done.stdout
