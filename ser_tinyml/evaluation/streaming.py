@@ -15,7 +15,7 @@ import scipy.signal
 
 from ser_tinyml import files, metrics
 from ser_tinyml.device.gate import GateEvent
-from ser_tinyml.device.listener import Listener, Utterance
+from ser_tinyml.device.listener import Heard, Listener, Utterance
 from ser_tinyml.files import DataError
 from ser_tinyml.sound import audio, augment, degrade
 from ser_tinyml.tflite.release import Release
@@ -148,38 +148,48 @@ def evaluate(
     """
     listener = Listener(release)
     rows = []
-    for key, samples, rate, label in recordings:
-        if label not in release.labels:
-            raise DataError(f"{key}: expected one of {release.labels}, found {label!r}")
-        own = int(files.sha256_bytes(key.encode())[:16], 16)
-        played = play(samples, rate=rate, seed=[seed, own], room_db=room_db)
-        heard = listener.listen(played, rate=rate)
-        end_s = BEFORE_S + speech_end(samples, rate=rate)
-        row: dict[str, Any] = {
-            "key": key,
-            "label": label,
-            "windows": len(heard.windows),
-            "decisions": len(heard.utterances),
-            "predicted": "",
-            "answered": False,
-            "speech_end_s": end_s,
-        }
-        if heard.utterances:
-            probabilities, voice_frames = combined(heard.utterances)
-            enough = voice_frames >= listener.settings.min_voice_frames
-            decided_s = heard.utterances[-1].decided_s
-            row |= {
-                "predicted": release.labels[int(probabilities.argmax())],
-                "answered": bool(enough and probabilities.max() >= release.threshold),
-                "probability": float(probabilities.max()),
-                "voice_frames": voice_frames,
-                "decided_s": decided_s,
-                "delay_s": decided_s - end_s,
-            }
-        rows.append(row)
+    for recording in recordings:
+        if recording.label not in release.labels:
+            raise DataError(
+                f"{recording.key}: expected one of {release.labels}, found {recording.label!r}"
+            )
+        rows.append(_hear(listener, release, recording, room_db=room_db, seed=seed))
     if not rows:
         raise DataError("streaming: expected recordings, found none")
     return pd.DataFrame(rows, columns=list(RECORDING_COLUMNS))
+
+
+def _hear(
+    listener: Listener, release: Release, recording: Recording, *, room_db: float | None, seed: int
+) -> dict[str, Any]:
+    """A line of `evaluate`."""
+    key, samples, rate, label = recording
+    own = int(files.sha256_bytes(key.encode())[:16], 16)
+    played = play(samples, rate=rate, seed=[seed, own], room_db=room_db)
+    heard = listener.listen(played, rate=rate)
+    end_s = BEFORE_S + speech_end(samples, rate=rate)
+    row: dict[str, Any] = {
+        "key": key,
+        "label": label,
+        "windows": len(heard.windows),
+        "decisions": len(heard.utterances),
+        "predicted": "",
+        "answered": False,
+        "speech_end_s": end_s,
+    }
+    if heard.utterances:
+        probabilities, voice_frames = combined(heard.utterances)
+        enough = voice_frames >= listener.settings.min_voice_frames
+        decided_s = heard.utterances[-1].decided_s
+        row |= {
+            "predicted": release.labels[int(probabilities.argmax())],
+            "answered": bool(enough and probabilities.max() >= release.threshold),
+            "probability": float(probabilities.max()),
+            "voice_frames": voice_frames,
+            "decided_s": decided_s,
+            "delay_s": decided_s - end_s,
+        }
+    return row
 
 
 def combined(utterances: Sequence[Utterance]) -> tuple[np.ndarray, int]:
@@ -277,7 +287,6 @@ def false_alarms(
         If there is no sound.
     """
     listener = Listener(release)
-    counts = ["hours", "onsets", "windows", "decisions", "shown", "answered"]
     rows = []
     for number, (kind, samples, rate) in enumerate(sounds):
         played = play(
@@ -288,25 +297,27 @@ def false_alarms(
             after_s=0.0,
         )
         heard = listener.listen(played, rate=rate)
-        said = heard.utterances
-        row = [
-            len(samples) / rate / 3600,
-            int((heard.gated.events == GateEvent.ONSET).sum()),
-            len(heard.windows),
-            len(said),
-            sum(any(step.answered for step in utterance.timeline) for utterance in said),
-            sum(utterance.answered for utterance in said),
-        ]
-        rows.append([kind, *row])
+        rows.append({"kind": kind, "hours": len(samples) / rate / 3600, **_alarms(heard)})
     if not rows:
         raise DataError("false alarms: expected sounds, found none")
-    table = pd.DataFrame(rows, columns=["kind", *counts])
-    table = table.groupby("kind", sort=False, as_index=False).sum()
-    table.loc[len(table)] = [ALL, *table[counts].sum()]
-    table = table.astype(dict.fromkeys(counts[1:], int))
+    table = pd.DataFrame(rows).groupby("kind", sort=False, as_index=False).sum()
+    total = table.drop(columns="kind").sum().to_frame().T.assign(kind=ALL)
+    table = pd.concat([table, total.astype(table.dtypes)], ignore_index=True)
     for name in ("onsets", "windows", "shown", "answered"):
         table[f"{name}_per_hour"] = table[name] / table["hours"]
     return table[list(ALARM_COLUMNS)]
+
+
+def _alarms(heard: Heard) -> dict[str, int]:
+    """What was made of one sound."""
+    said = heard.utterances
+    return {
+        "onsets": int((heard.gated.events == GateEvent.ONSET).sum()),
+        "windows": len(heard.windows),
+        "decisions": len(said),
+        "shown": sum(any(step.answered for step in utterance.timeline) for utterance in said),
+        "answered": sum(utterance.answered for utterance in said),
+    }
 
 
 def non_speech(

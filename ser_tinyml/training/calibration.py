@@ -243,25 +243,16 @@ def choose_threshold(
         if value is not None and not 0 < value < 1:
             raise DataError(f"{name}: expected one between 0 and 1, found {value}")
     table = risk_coverage(probabilities, label_ids)
-    reached = table["accuracy"]
-    if confidence is not None:
-        right = (table["accuracy"] * table["n_answered"]).round()
-        wrong = table["n_answered"] - right
-        # With none right the bound is 0, where the quantile is not defined.
-        reached = beta.ppf(1 - confidence, right.clip(lower=1), wrong + 1) * (right > 0)
-    table["reached"] = reached
-    enough = table[table["n_answered"] >= minimum_answered]
+    enough = table.assign(reached=_sure_accuracy(table, confidence))
+    enough = enough[enough["n_answered"] >= minimum_answered]
     good = enough[enough["reached"] >= target_accuracy]
     if good.empty:
-        best = (
-            f"at best {enough['reached'].max():.3f}"
-            if len(enough)
-            else f"{table['n_answered'].max()} clips"
-        )
+        at_best, most = enough["reached"].max(), table["n_answered"].max()
+        found = f"at best {at_best:.3f}" if len(enough) else f"{most} clips"
         level = "" if confidence is None else f" at a level of {confidence}"
         raise DataError(
             f"threshold: expected {target_accuracy} of at least {minimum_answered} answered clips "
-            f"right{level}, found {best}"
+            f"right{level}, found {found}"
         )
     chosen = good.iloc[-1]
     return Threshold(
@@ -270,6 +261,16 @@ def choose_threshold(
         accuracy=float(chosen["accuracy"]),
         n_answered=int(chosen["n_answered"]),
     )
+
+
+def _sure_accuracy(table: pd.DataFrame, confidence: float | None) -> pd.Series:
+    """The accuracy of the answered, or its lower bound at a level of confidence."""
+    if confidence is None:
+        return table["accuracy"]
+    right = (table["accuracy"] * table["n_answered"]).round()
+    wrong = table["n_answered"] - right
+    # With none right the bound is 0, where the quantile is not defined.
+    return beta.ppf(1 - confidence, right.clip(lower=1), wrong + 1) * (right > 0)
 
 
 def best_temperature(probabilities: np.ndarray, label_ids: np.ndarray) -> float:
