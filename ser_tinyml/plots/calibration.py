@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
@@ -64,6 +65,7 @@ def risk_coverage(
     curves: Mapping[str, pd.DataFrame],
     *,
     thresholds: Mapping[str, float] | None = None,
+    points: Mapping[str, tuple[float, float]] | None = None,
     target_accuracy: float | None = None,
 ) -> Figure:
     """Accuracy of the answers that are given, over the share of clips that get one.
@@ -74,6 +76,9 @@ def risk_coverage(
         Model -> what `calibration.risk_coverage` gives.
     thresholds
         Model -> its threshold, marked where it lies on the curve of these clips.
+    points
+        Model -> coverage and accuracy where its answers are of several nets, each with a threshold
+        of its own: no single threshold gives that point, so it may lie beside the curve.
     target_accuracy
         What the thresholds were to reach.
     """
@@ -86,12 +91,9 @@ def risk_coverage(
         answered = table[table["threshold"] >= threshold]
         if len(answered):
             at = answered.iloc[-1]
-            label = (
-                f"from {threshold:.2f} on: "
-                f"{at['coverage']:.0%} answered, {at['accuracy']:.0%} of them right"
-            )
-            point = (at["coverage"], at["accuracy"])
-            axis.plot(*point, "o", color=colour, markersize=8, label=label)
+            _mark(axis, f"from {threshold:.2f} on", at["coverage"], at["accuracy"], colour)
+        if model in (points or {}):
+            _mark(axis, "each net from its own threshold on", *points[model], colour)
     if target_accuracy is not None:
         label = f"target: {target_accuracy:.0%}"
         axis.axhline(target_accuracy, color="black", linestyle=":", linewidth=1, label=label)
@@ -105,3 +107,9 @@ def risk_coverage(
         scale.set_major_formatter(PercentFormatter(1, decimals=0))
     axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
+
+
+def _mark(axis: Axes, where: str, coverage: float, accuracy: float, colour: str) -> None:
+    """A dot where a model works, with its numbers in the legend."""
+    label = f"{where}:\n{coverage:.0%} answered, {accuracy:.0%} of them right"
+    axis.plot(coverage, accuracy, "o", color=colour, markersize=8, label=label)

@@ -60,7 +60,7 @@ def test_the_threshold_is_marked_where_it_lies(answers) -> None:
     curve, mark, other, target = axis.lines
     assert curve.get_xdata()[-1] == 1 and curve.get_xdata()[0] == 20 / 500
     assert mark.get_xdata() == [chosen.coverage] and mark.get_ydata() == [chosen.accuracy]
-    assert f"from {chosen.threshold:.2f} on: {chosen.coverage:.0%} answered" in mark.get_label()
+    assert f"from {chosen.threshold:.2f} on:\n{chosen.coverage:.0%} answered" in mark.get_label()
     assert (other.get_label(), target.get_label()) == ("old", "target: 75%")
     figure.canvas.draw()
 
@@ -77,6 +77,14 @@ def test_a_threshold_that_nothing_reaches_has_no_mark(answers) -> None:
     table = calibration.risk_coverage(*answers)
     (axis,) = plots.risk_coverage({"new": table}, thresholds={"new": 1.1}).axes
     assert len(axis.lines) == 1
+
+
+def test_several_nets_are_marked_where_their_own_thresholds_put_them(answers) -> None:
+    table = calibration.risk_coverage(*answers)
+    (axis,) = plots.risk_coverage({"folds": table}, points={"folds": (0.28, 0.872)}).axes
+    _, mark = axis.lines
+    assert (mark.get_xdata(), mark.get_ydata()) == ([0.28], [0.872])
+    assert "28% answered, 87% of them right" in mark.get_label()
 
 
 def test_robustness_shows_every_condition_of_every_model() -> None:
