@@ -8,7 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ser_tinyml import features
-from ser_tinyml.device.firmware import FLASH_BYTES, RAM_BYTES, GoldenClip
+from ser_tinyml.device.export.tables import FLASH_BYTES, RAM_BYTES
+from ser_tinyml.device.golden import GoldenClip
 from ser_tinyml.features import FeatureConfig
 
 _COLOURS = {
@@ -28,7 +29,7 @@ def memory_map(sizes: pd.DataFrame) -> Figure:
     Parameters
     ----------
     sizes
-        From `firmware.sizes`.
+        From `ser_tinyml.device.export.tables.sizes`.
     """
     figure, axes = plt.subplots(2, 1, figsize=(10, 3.8))
     for axis, (memory, total) in zip(

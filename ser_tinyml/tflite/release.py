@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from ser_tinyml.tflite import convert
 from ser_tinyml.tflite.convert import ConversionError
 
 FOLDER = shipped("models")
+STAGE = "04_convert"  # that leaves a released model in the folder of a run
 MODEL, DECISION = "int8.tflite", "decision.json"
 THRESHOLD = 0.5  # of a model that came without one
 
@@ -69,23 +72,46 @@ class Release:
                 f"{self.folder / 'features.json'}: expected features that a board can compute, "
                 "found some that look ahead or at the whole clip"
             )
+        self._check_texts_and_numbers()
+
+    def _check_texts_and_numbers(self) -> None:
+        """Refuse what C++ or JSON could not write down as it is."""
+        for label in self.labels:
+            plain = label and label.isascii() and label.isprintable()
+            if not plain or '"' in label or "\\" in label:
+                raise DataError(
+                    f"{self.folder / 'labels.json'}: expected names of plain ASCII characters "
+                    f"without quotes and backslashes, found {label!r}"
+                )
+        mean, std = self.normalisation.mean, self.normalisation.std
+        if not (np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all()):
+            raise DataError(
+                f"{self.folder / 'normalisation.json'}: expected finite means, and finite "
+                f"deviations over 0, found {mean.tolist()} and {std.tolist()}"
+            )
 
     @classmethod
-    def load(cls, folder: str | Path = FOLDER) -> Release:
-        """Read a model folder.
+    def load(cls, folder: str | Path = FOLDER) -> Self:
+        """Read a model folder, or what a run left.
 
         Parameters
         ----------
         folder
             With int8.tflite, features.json, normalisation.json and labels.json; where there is
-            no decision.json, the threshold is `THRESHOLD`.
+            no decision.json, the threshold is `THRESHOLD`. The folder of a run, such as
+            ``runs/demo``, holds all of them in its ``04_convert/``.
 
         Raises
         ------
         DataError
             If a file is missing or broken, or they are not of one model.
+
+        Examples
+        --------
+        >>> Release.load().labels
+        ['neutral', 'happy', 'surprise', 'unpleasant']
         """
-        folder = Path(folder)
+        folder = cls._find(Path(folder))
         labels = files.read_json(folder / "labels.json")
         if not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
             raise DataError(f"{folder / 'labels.json'}: expected a list of names, found {labels!r}")
@@ -98,10 +124,26 @@ class Release:
             threshold=read_threshold(folder / DECISION),
         )
 
+    @staticmethod
+    def _find(folder: Path) -> Path:
+        """The folder itself, or that of the stage that converts."""
+        places = (folder, folder / STAGE)
+        for place in places:
+            if (place / MODEL).is_file():
+                return place
+        raise DataError(
+            f"{folder}: expected a model folder or a finished run, found neither "
+            + " nor ".join(str(place / MODEL) for place in places)
+        )
+
+    @cached_property
+    def quantisation(self) -> convert.Quantisation:
+        """Scales and zero points of input and output."""
+        return convert.io_quantisation(self.tflite)
+
     def inputs(self, features: np.ndarray) -> np.ndarray:
         """Features [shape=(…, n_inputs)], normalised and quantised to the model's int8."""
-        scale, zero_point = convert.io_quantisation(self.tflite)[:2]
-        return convert.quantise(self.normalisation.apply(features), scale, zero_point)
+        return convert.quantise(self.normalisation.apply(features), *self.quantisation[:2])
 
 
 def read_threshold(path: str | Path) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import nbformat
 
 from ser_tinyml import files
 from ser_tinyml.files import DataError
-from ser_tinyml.provenance import PACKAGE, ROOT, Stamp, code_hash, module_hashes
+from ser_tinyml.provenance import ROOT, Stamp, code_hash, module_hashes
 from ser_tinyml.workflow import parameters as of_parameters
 from ser_tinyml.workflow.execution import EXECUTED, FAILED, PARTIAL, duration, execute
 from ser_tinyml.workflow.notebooks import code_cells, read_notebook, without_note
@@ -22,6 +22,13 @@ from ser_tinyml.workflow.runs import DONE, held
 from ser_tinyml.workflow.stages import ALL, FOLLOWS, STAGES
 
 NOTEBOOKS = ROOT / "notebooks"
+READ_BY = {  # module: what it reads beside its own code
+    "ser_tinyml.device.board": (
+        "firmware/arduino_nano33/src/ser/*",
+        "firmware/virtual_board/*.cpp",
+    ),
+    "ser_tinyml.device.export.sources": ("ser_tinyml/device/export/templates/*",),
+}
 
 
 def run(
@@ -123,8 +130,7 @@ class _Stage:
         """All that its outcome depends on."""
         sources = [cell.source for cell in code_cells(self.notebook)]
         modules = module_hashes(sources)
-        if f"{PACKAGE.name}.device.board" in modules:  # it builds the virtual board from these
-            modules |= _firmware_hashes()
+        modules |= _read_by(modules)
         return {
             "notebook": files.sha256_json([code_hash(source) for source in sources]),
             "modules": modules,
@@ -174,14 +180,14 @@ def _folders(parameters: Mapping[str, Any]) -> dict[str, str]:
     return {n: value for n, value in parameters.items() if n.endswith(FOLDER) and value}
 
 
-def _firmware_hashes() -> dict[str, str]:
-    sources = [
-        *(ROOT / "firmware" / "arduino_nano33" / "src" / "ser").glob("*"),
-        *(ROOT / "firmware" / "virtual_board").glob("*.cpp"),
+def _read_by(modules: Iterable[str]) -> dict[str, str]:
+    """Hashes of the files that some modules read beside their own code."""
+    found = [
+        path for name in modules for place in READ_BY.get(name, ()) for path in ROOT.glob(place)
     ]
     return {
         path.relative_to(ROOT).as_posix(): files.sha256_bytes(path.read_bytes())
-        for path in sorted(sources)
+        for path in sorted(found)
     }
 
 

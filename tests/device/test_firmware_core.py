@@ -15,8 +15,11 @@ from odd_nets import ODD, odd_tflite, random_inputs, stream
 
 from ser_tinyml import features, files
 from ser_tinyml.data import dataset, splits
-from ser_tinyml.device import emulate, firmware
+from ser_tinyml.device import emulate
+from ser_tinyml.device.export import Export
+from ser_tinyml.device.export.sources import source_files, write_sources
 from ser_tinyml.features import FeatureConfig, extract, rows
+from ser_tinyml.features.normalisation import Normalisation
 from ser_tinyml.files import DataError
 from ser_tinyml.sound import audio
 from ser_tinyml.sound.augment import AugmentConfig
@@ -39,7 +42,7 @@ def core(what: str, values: np.ndarray, dtype: Any, *, model: Path | None = None
 def model_folder(folder: Path, **changes: Any) -> Path:
     """Sources of the small model with other features."""
     export = replace(small.export(), **changes)
-    firmware.write_sources(folder, export)
+    write_sources(folder, export)
     return folder
 
 
@@ -127,12 +130,15 @@ def test_cepstra_of_many_clips_begin_anew() -> None:
 
 def test_quantising_rounds_halves_away_and_clips(tmp_path: Path) -> None:
     """Bands that make the features run over all of int8 and beyond, against stage 05."""
-    export = replace(small.export(), mean=np.zeros(5, np.float32), std=np.full(5, 0.37, np.float32))
-    firmware.write_sources(tmp_path, export)
+    export = replace(
+        small.export(),
+        normalisation=Normalisation(np.zeros(5, np.float32), np.full(5, 0.37, np.float32)),
+    )
+    write_sources(tmp_path, export)
     rng = np.random.default_rng(0)
     bands = rng.uniform(-60, 0, (200, export.config.n_frames, export.config.n_mels))
     found = quantised(bands, export.config, model=tmp_path)
-    np.testing.assert_array_equal(found["inputs"], export.quantise(found["features"]))
+    np.testing.assert_array_equal(found["inputs"], export.inputs(found["features"]))
     assert {-128, 127} < set(found["inputs"].ravel().tolist())
 
 
@@ -148,14 +154,14 @@ def test_engine_gives_the_bits_of_tflite_micro_at_every_step() -> None:
 
 def test_engine_of_widths_that_are_no_multiples_of_four(tmp_path: Path) -> None:
     config = FeatureConfig(name="odd", n_frames=ODD["n_frames"], n_mfcc=3, n_mels=8)
-    export = firmware.Export(
+    export = Export(
+        folder=tmp_path,
         tflite=odd_tflite(),
         config=config,
-        labels=tuple("abcde"),
-        mean=np.zeros(3, np.float32),
-        std=np.ones(3, np.float32),
+        labels=list("abcde"),
+        normalisation=Normalisation.identity(3),
     )
-    firmware.write_sources(tmp_path, export)
+    write_sources(tmp_path, export)
     inputs = random_inputs(export.tflite, 512)
     found = core("engine", inputs, np.int8, model=tmp_path).reshape(*inputs.shape[:2], -1)
     np.testing.assert_array_equal(found, stream(export.tflite, inputs))
@@ -163,9 +169,9 @@ def test_engine_of_widths_that_are_no_multiples_of_four(tmp_path: Path) -> None:
 
 def test_engine_of_two_exports_does_not_start(tmp_path: Path) -> None:
     model_folder(tmp_path)
-    other = replace(small.export(), labels=("calm", "cross", "sad"))
+    other = replace(small.export(), labels=["calm", "cross", "sad"])
     for name in ("direct_tables.h", "direct_tables.cpp"):
-        files.write_text(tmp_path / name, firmware.source_files(other)[name])
+        files.write_text(tmp_path / name, source_files(other)[name])
     with pytest.raises(AssertionError, match="model_mismatch"):
         core("engine", np.zeros(60, np.int8), np.int8, model=tmp_path)
 
@@ -220,7 +226,7 @@ def test_features_of_real_recordings() -> None:
     root = Path(os.environ["SER_RECORDINGS"])
     clips = dataset.scan(root, progress=False).clips
     samples = [
-        firmware._int16(32768 * audio.read_audio(root / path, sample_rate=16_000)[0])
+        audio.to_int16(audio.read_audio(root / path, sample_rate=16_000)[0])
         for path in clips.sample(150, random_state=0)["path"]
     ]
     expected = np.stack(
@@ -306,6 +312,6 @@ def test_emulated_processor_gives_the_same_bits() -> None:
 
 
 def test_golden_of_another_model_is_refused(tmp_path: Path) -> None:
-    model_folder(tmp_path, labels=("calm", "cross", "sad"))
+    model_folder(tmp_path, labels=["calm", "cross", "sad"])
     with pytest.raises(DataError, match="expected clips of the model"):
         emulate.emulate(tmp_path, small.golden_folder())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -11,7 +12,11 @@ from pathlib import Path
 import numpy as np
 import small_model
 
-from ser_tinyml.device import board, firmware
+from ser_tinyml.device import board
+from ser_tinyml.device.export import Export
+from ser_tinyml.device.export.golden import golden_clips
+from ser_tinyml.device.export.sources import write_sources
+from ser_tinyml.device.golden import Golden, GoldenClip
 from ser_tinyml.features import FeatureConfig
 from ser_tinyml.features.normalisation import Normalisation
 from ser_tinyml.tflite.release import Release
@@ -27,33 +32,30 @@ PROGRAMS = Path(__file__).parent / "firmware"
 
 
 @cache
-def export() -> firmware.Export:
-    return firmware.Export(
+def export() -> Export:
+    mean, std = (np.linspace(*ends, 5).astype(np.float32) for ends in ((-150, 3), (90, 7)))
+    return Export(
+        folder=Path("small"),
         tflite=small_model.tflite("int8"),
         config=CONFIG,
-        labels=LABELS,
-        mean=np.linspace(-150, 3, 5).astype(np.float32),
-        std=np.linspace(90, 7, 5).astype(np.float32),
+        labels=list(LABELS),
+        normalisation=Normalisation(mean, std),
         threshold=THRESHOLD,
     )
 
 
-@cache
 def release() -> Release:
-    made = export()
-    return Release(
-        folder=Path("small"),
-        tflite=made.tflite,
-        config=made.config,
-        normalisation=Normalisation(made.mean, made.std),
-        labels=list(made.labels),
-        threshold=made.threshold,
-    )
+    """The same for those who need no C++."""
+    return export()
 
 
 @cache
-def golden() -> list[firmware.GoldenClip]:
-    return firmware.golden_clips(export())
+def golden_set() -> Golden:
+    return golden_clips(export())
+
+
+def golden() -> Sequence[GoldenClip]:
+    return golden_set().clips
 
 
 @cache
@@ -64,14 +66,14 @@ def _temporary() -> tempfile.TemporaryDirectory:
 @cache
 def model_folder() -> Path:
     folder = Path(_temporary().name) / "model"
-    firmware.write_sources(folder, export())
+    write_sources(folder, export())
     return folder
 
 
 @cache
 def golden_folder() -> Path:
     folder = Path(_temporary().name) / "golden"
-    firmware.write_golden(folder, export(), golden())
+    golden_set().write(folder)
     return folder
 
 

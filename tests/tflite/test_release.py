@@ -15,11 +15,11 @@ import small_firmware as small
 import small_model
 
 from ser_tinyml import files
-from ser_tinyml.device import board
+from ser_tinyml.device.export import Export
 from ser_tinyml.features.normalisation import Normalisation
 from ser_tinyml.files import DataError
 from ser_tinyml.provenance import ROOT
-from ser_tinyml.tflite import release
+from ser_tinyml.tflite import convert, release
 from ser_tinyml.tflite.release import Release
 
 
@@ -38,12 +38,14 @@ def test_all_of_it_is_read(folder: Path) -> None:
     assert (found.folder, found.tflite) == (folder, small_model.tflite("int8"))
     assert (found.config, found.labels) == (small.CONFIG, list(small.LABELS))
     assert found.threshold == 0.62
-    np.testing.assert_array_equal(found.normalisation.std, small.export().std)
+    np.testing.assert_array_equal(found.normalisation.std, small.release().normalisation.std)
 
 
-def test_inputs_are_those_of_the_export(folder: Path) -> None:
+def test_inputs_are_normalised_and_quantised(folder: Path) -> None:
     values = np.random.default_rng(0).normal(0, 100, (4, *small.CONFIG.feature_shape))
-    expected = small.export().quantise(values.astype(np.float32))
+    mean, std = small.release().normalisation.mean, small.release().normalisation.std
+    scale, zero = convert.io_quantisation(small_model.tflite("int8"))[:2]
+    expected = convert.quantise((values.astype(np.float32) - mean) / std, scale, zero)
     np.testing.assert_array_equal(Release.load(folder).inputs(values), expected)
 
 
@@ -59,13 +61,43 @@ def test_a_threshold_that_is_none(folder: Path, decision: object) -> None:
         Release.load(folder)
 
 
-@pytest.mark.parametrize(
-    "name", ["int8.tflite", "features.json", "labels.json", "normalisation.json"]
-)
+@pytest.mark.parametrize("name", ["features.json", "labels.json", "normalisation.json"])
 def test_a_missing_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(DataError, match=f"{re.escape(str(folder / name))}: expected a readable"):
         Release.load(folder)
+
+
+def test_a_run_holds_its_model_where_it_was_converted(folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "mine"
+    for path in [path for path in folder.iterdir() if path.is_file()]:
+        files.write_bytes(run / "04_convert" / path.name, path.read_bytes())
+    found = Release.load(run)
+    assert found.folder == run / "04_convert"
+    assert Export.load(run).model_id == Export.load(folder).model_id == small.export().model_id
+
+
+def test_a_folder_without_a_model_says_where_it_was_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as raised:
+        Release.load(tmp_path / "mine")
+    for place in (tmp_path / "mine" / "int8.tflite", tmp_path / "mine/04_convert/int8.tflite"):
+        assert str(place) in str(raised.value)
+
+
+@pytest.mark.parametrize("label", ["", 'cr"oss', "f\u00e2ch\u00e9", "a\\b", "two\nlines"])
+def test_labels_that_cannot_be_written_down(folder: Path, label: str) -> None:
+    files.write_json(folder / "labels.json", ["calm", label, "glad"])
+    with pytest.raises(DataError, match="labels.json: expected names of plain ASCII"):
+        Release.load(folder)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"std": np.zeros(5, np.float32)}, {"mean": np.full(5, np.nan, np.float32)}]
+)
+def test_normalisation_without_meaning(wrong: dict[str, np.ndarray]) -> None:
+    normalisation = replace(small.release().normalisation, **wrong)
+    with pytest.raises(DataError, match="normalisation.json: expected finite means"):
+        replace(small.release(), normalisation=normalisation)
 
 
 def test_files_of_two_models(folder: Path) -> None:
@@ -102,17 +134,8 @@ def test_what_no_board_can_run(folder: Path) -> None:
         Release.load(folder)
     with pytest.raises(DataError, match="features that a board can compute"):
         replace(small.release(), config=replace(small.CONFIG, center=True, onset_db=None))
-
-
-def test_the_released_model_and_its_sources_belong_together() -> None:
-    found = Release.load()
-    header = (board.MODEL / "labels.h").read_text()
-    threshold = re.search(r"kUnsureThreshold = ([\d.e-]+)f;", header)
-    assert np.float32(threshold[1]) == np.float32(found.threshold)
-    assert all(f'"{label}"' in header for label in found.labels)
-    assert found.config.hash in (board.MODEL / "feature_settings.h").read_text()
-    source = (board.MODEL / "model_data.cpp").read_text()
-    assert files.sha256_bytes(found.tflite) in source
+    with pytest.raises(DataError, match="whole clip"):
+        replace(small.release(), config=replace(small.CONFIG, level="clip_max"))
 
 
 def test_no_tensorflow_is_needed() -> None:

@@ -1,0 +1,88 @@
+"""Golden clips are made: sounds of our own, taken through Python all the way to the answer."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ser_tinyml import features
+from ser_tinyml.data.corpora import demo
+from ser_tinyml.device.export.model import Export
+from ser_tinyml.device.golden import Golden, GoldenClip
+from ser_tinyml.sound import audio
+
+SENTENCES = (
+    "The kettle is on the stove",
+    "There is a boat on the lake",
+    "He put the keys in the drawer",
+    "We saw them at the station",
+)
+FULL_SCALE = np.float32(32768)
+
+
+def golden_clips(export: Export, *, seed: int = 0) -> Golden:
+    """Take sounds through features, quantisation and TFLite Micro.
+
+    A synthesizer speaks in every style that the demo corpus has; silence, full scale, a very
+    quiet voice, steady noise, a clip that begins in mid-word and one shorter than a window are
+    added.
+
+    Parameters
+    ----------
+    seed
+        Of the voices and of the noise.
+    """
+    config = export.config
+    clips = []
+    for name, about, waveform in _sounds(config.sample_rate, config.duration_s, seed=seed):
+        sound = waveform / FULL_SCALE
+        values = features.waveform_features(sound, config)
+        inputs = export.inputs(values)
+        outputs = export.runtime.predict_int8(inputs[np.newaxis])[0]
+        clips.append(
+            GoldenClip(
+                name=name,
+                about=about,
+                label=export.labels[int(outputs.argmax())],
+                onset=features.onset(features.log_mel(sound, config), config),
+                waveform=waveform,
+                features=values,
+                inputs=inputs,
+                outputs=outputs,
+            )
+        )
+    return Golden(
+        model_id=export.model_id,
+        model_sha256=export.model_sha256,
+        feature_hash=config.hash,
+        sample_rate=config.sample_rate,
+        labels=export.labels,
+        clips=clips,
+    )
+
+
+def _sounds(rate: int, duration_s: float, *, seed: int) -> list[tuple[str, str, np.ndarray]]:
+    """Name, a few words and int16 samples of every sound."""
+    styles = list(demo.STYLES)
+    length = round((duration_s + 0.3) * rate)
+    spoken = demo.speak(
+        [SENTENCES[i % len(SENTENCES)] for i in range(len(styles))],
+        emotion=styles,
+        sex=["female" if i % 2 else "male" for i in range(len(styles))],
+        sample_rate=rate,
+        quiet=0.2,
+        seed=seed,
+    )
+    speech = {style: y[:length] for style, y in zip(styles, spoken, strict=True)}
+    loudest = np.abs(speech["angry"].astype(np.int32)).max()
+    loud = speech["angry"].astype(np.float64) * (8 * 32768 / loudest)
+    hiss = np.random.default_rng(seed).normal(0, 1000, length)
+    sounds = [(style, f"synthetic speech, {style}", y) for style, y in speech.items()]
+    return [
+        *sounds,
+        ("silence", "digital silence", np.zeros(length, np.int16)),
+        ("full_scale", "speech, 18 dB over full scale", audio.to_int16(loud / FULL_SCALE)),
+        ("quiet", "speech, 1/32 of its level", audio.to_int16(speech["happy"] / 32 / FULL_SCALE)),
+        ("mid_word", "no quiet before the speech", speech["neutral"][round(0.45 * rate) :]),
+        ("noise", "steady noise: no beginning of speech", audio.to_int16(hiss / FULL_SCALE)),
+        ("short", "shorter than a window", speech["sad"][round(0.5 * rate) :][:500]),
+    ]

@@ -1,0 +1,146 @@
+"""The C++ of a model, from the templates beside this module.
+
+The same model gives the same files, byte for byte: nothing here writes a date, a path or a host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+
+from ser_tinyml import features, files
+from ser_tinyml.device.export import model
+from ser_tinyml.device.export.model import Export
+from ser_tinyml.device.export.tables import fft_twiddles, mel_bands
+from ser_tinyml.files import DataError
+from ser_tinyml.tflite import direct
+
+PARTS = {  # that a model is made of, and the constant that tells of each whose it is
+    "model_data": "kModelDataId",
+    "feature_settings": "kFeatureSettingsId",
+    "feature_tables": "kFeatureTablesId",
+    "labels": "kLabelsId",
+    "quantization": "kQuantizationId",
+    "arena": "kArenaId",
+    "direct_tables": "kDirectTablesId",
+}
+SOURCES = ("model_data", "feature_tables", "direct_tables")  # those that have a .cpp too
+WIDTH = 96  # characters in a line of numbers
+
+
+def source_files(export: Export) -> dict[str, str]:
+    """The C++ of a model: file name to text, for the firmware's ``src/model/``.
+
+    All is in the namespace ``ser::model``. Every file carries the model id, and
+    ``FilesBelongTogether()`` in ``model.h`` says whether they are of one export.
+    """
+    names = ["model.h", *(f"{part}.h" for part in PARTS), *(f"{part}.cpp" for part in SOURCES)]
+    values = _values(export)
+    texts = {}
+    for name in names:
+        stem = Path(name).stem
+        template = environment().get_template(f"{name}.j2")
+        texts[name] = template.render(values, name=stem, guard=stem.upper())
+    return texts
+
+
+def write_sources(folder: str | Path, export: Export) -> list[Path]:
+    """Write `source_files` into a folder."""
+    return [files.write_text(Path(folder) / n, text) for n, text in source_files(export).items()]
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """Where the templates are, with the filters that they use."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # C++ and Markdown, not HTML
+    )
+    made.filters |= {"c": c_float, "lines": lines, "floats": lambda v: lines(map(c_float, v))}
+    return made
+
+
+def c_float(value: float) -> str:
+    """A float32 as C++ reads it back exactly: nine digits, a point or exponent, and an f.
+
+    Raises
+    ------
+    DataError
+        If it is not finite.
+
+    Examples
+    --------
+    >>> c_float(0.1)
+    '0.100000001f'
+    """
+    single = np.float32(value)
+    if not np.isfinite(single):
+        raise DataError(f"C++ constant: expected a finite number, found {value}")
+    text = f"{single:.9g}"
+    return f"{text}f" if "." in text or "e" in text else f"{text}.0f"
+
+
+def lines(items: Iterable[Any]) -> str:
+    """Items, each followed by a comma, filled into indented lines."""
+    filled, line = [], ""
+    for item in map(str, items):
+        if len(line) + len(item) + 2 > WIDTH:
+            filled.append(line)
+            line = ""
+        line += f" {item}," if line else f"    {item},"
+    return "\n".join([*filled, line])
+
+
+def fnv1a(data: bytes) -> int:
+    """The 32-bit FNV-1a checksum: short to compute on the board."""
+    value = 0x811C9DC5
+    for byte in data:
+        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return value
+
+
+def _values(export: Export) -> dict[str, Any]:
+    """All that the templates name."""
+    config, network = export.config, export.network
+    constant, bands = features.tables(config), mel_bands(config)
+    passes, split = fft_twiddles(config.n_fft)
+    return {
+        "export": export,
+        "config": config,
+        "parts": sorted(PARTS),
+        "ids": [constant for part, constant in PARTS.items() if part != "feature_settings"],
+        "power_floor": features.POWER_FLOOR,
+        "arena_margin": model.ARENA_MARGIN,
+        "arena_step": model.ARENA_STEP,
+        "bytes": [f"0x{byte:02x}" for byte in export.board_tflite],
+        "checksum": fnv1a(export.board_tflite),
+        "window": constant.window,
+        "dct": constant.dct,
+        "mel_first": [first for first, _ in bands],
+        "mel_count": [len(weights) for _, weights in bands],
+        "mel_weights": np.concatenate([weights for _, weights in bands]),
+        "twiddles": passes.ravel(),
+        "split": split.ravel(),
+        "mean": export.normalisation.mean,
+        "std": export.normalisation.std,
+        "inverse_std": np.float32(1) / export.normalisation.std,
+        "network": network,
+        "rows_at_once": direct.ROWS,
+        "widest": _widest(network),
+    }
+
+
+def _widest(network: direct.NetworkTables) -> int:
+    """Values of the widest layer, the input among them, filled up."""
+    filled = -(-network.n_inputs // direct.ROWS) * direct.ROWS
+    widths: Sequence[int] = [layer.width for layer in network.lstms]
+    return max(filled, *widths, *(layer.outputs for layer in network.denses))
