@@ -148,6 +148,8 @@ def module_hashes(sources: Iterable[str], *, root: Path = ROOT) -> dict[str, str
         if name not in found and path.is_file():
             found[name] = path.read_text(encoding="utf-8")
             waiting += _imports(found[name])
+            if "iter_modules(__path__)" in found[name]:  # it imports what lies in its folder
+                waiting += [f"{name}.{file.stem}" for file in path.parent.glob("[!_]*.py")]
     return {name: code_hash(source) for name, source in sorted(found.items())}
 
 

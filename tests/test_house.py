@@ -27,13 +27,12 @@ MODULES_IN_A_FOLDER = 12  # __init__.py aside
 LINES_OF_A_MODULE = 450
 LINES_OF_A_FUNCTION = 60  # with its docstring
 COMPLEXITY = 12  # cyclomatic, as radon counts it; what a test asserts does not count
-A_CORPUS_THAT_SPEAKS = "ser_tinyml/data/corpora/demo.py"  # a synthesiser: as long as it has to be
+A_CORPUS_THAT_SPEAKS = "ser_tinyml/data/demo.py"  # a synthesiser: as long as it has to be
 
 # What is being mended. It only ever shrinks.
 STILL = {
     "folders": {"ser_tinyml/plots"},
     "modules": {
-        "ser_tinyml/data/dataset.py",
         "ser_tinyml/device/board.py",
         "ser_tinyml/device/emulate.py",
         "ser_tinyml/tflite/direct.py",
@@ -42,7 +41,7 @@ STILL = {
     },
     "imports": set(),
     "long": {
-        "ser_tinyml/data/corpora/demo.py:ensure",
+        "ser_tinyml/data/demo.py:ensure",
         "ser_tinyml/evaluation/ablations.py:run",
         "ser_tinyml/evaluation/ablations.py:table",
         "ser_tinyml/evaluation/trials.py:run_trial",
@@ -56,8 +55,8 @@ STILL = {
         "ser_tinyml/training/teaching.py:train",
     },
     "complex": {
-        "ser_tinyml/data/corpora/demo.py:_all_clips",
-        "ser_tinyml/data/corpora/demo.py:ensure",
+        "ser_tinyml/data/demo.py:_all_clips",
+        "ser_tinyml/data/demo.py:ensure",
         "ser_tinyml/data/corpora/ravdess.py:parse",
         "ser_tinyml/data/dataset.py:_without_doubles",
         "ser_tinyml/device/board.py:_build",

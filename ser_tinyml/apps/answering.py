@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ser_tinyml import features
-from ser_tinyml.data import dataset
+from ser_tinyml.data import decoding
 from ser_tinyml.device import gate
 from ser_tinyml.device.listener import Heard, Listener, Utterance
 from ser_tinyml.files import DataError
@@ -17,7 +17,7 @@ from ser_tinyml.tflite.release import Release
 from ser_tinyml.tflite.runtimes import RuntimeRefused, TfliteMicroRuntime
 
 SUFFIXES = (
-    *dataset.SUFFIXES,
+    *decoding.SUFFIXES,
     *(".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64"),
 )
 SILENT, STEADY, NO_VOICE = "silent", "steady sound", "no voice"
@@ -122,7 +122,7 @@ class Predictor:
         """
         labels, rate = self.release.labels, self.release.config.sample_rate
         answers, weights, reason, utterances = [], [], SILENT, []
-        if np.abs(samples).max() >= dataset.SILENT_PEAK:
+        if np.abs(samples).max() >= decoding.SILENT_PEAK:
             heard = self._listener.listen(self._followed_by_silence(samples), rate=rate)
             bands = features.log_mel(samples, self.release.config)
             pieces, reason = self._pieces(bands, heard)

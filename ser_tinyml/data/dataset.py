@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,26 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import soundfile
 from tqdm import tqdm
 
 from ser_tinyml import files
-from ser_tinyml.sound import audio
-from ser_tinyml.data.corpora import CORPORA, EMOTIONS, ClipName, Corpus, Refusal, corpus, demo, identify
+from ser_tinyml.data import corpora, demo
+from ser_tinyml.data.corpora import ClipName, Corpus, Refusal
+from ser_tinyml.data.corpus import NOT_UNDERSTOOD
+from ser_tinyml.data.decoding import EMPTY, POINTER, SUFFIXES, TRUNCATED, UNREADABLE, listen
 
-SUFFIXES = (".wav", ".flac", ".ogg")
-SILENT_PEAK = 1e-3  # of full scale, -60 dB; the quietest clip of RAVDESS peaks at 4.5e-3
-FULL_SCALE = 32767 / 32768
-LONGEST = 600.0  # s; no clip is longer than 10 s, a header that claims this is broken
-
-POINTER = "Git LFS pointer"
-UNREADABLE = "unreadable"
-TRUNCATED = "truncated"
-EMPTY = "empty"
-NOT_FINITE = "not finite"
-SILENT = "silent"
 SYNTHETIC = "synthetic"
 SECOND_COPY = "second copy"
 SAME_NAME = "same name, different sound"
@@ -43,7 +31,6 @@ CLIP_COLUMNS = (
 )
 LEFT_OUT_COLUMNS = ("path", "corpus", "reason", "detail")
 
-_POINTER_START = b"version https://git-lfs"
 _NOT_HEARD = (POINTER, UNREADABLE, TRUNCATED, EMPTY)
 
 
@@ -72,7 +59,7 @@ class Scan:
 
 @dataclass(frozen=True, kw_only=True)
 class _File:
-    """A file on its way through the scan; what it sounds like is filled in by `_listen`."""
+    """A file on its way through the scan; what it sounds like is filled in by `listen`."""
 
     path: str
     corpus: Corpus
@@ -114,9 +101,9 @@ def scan(folder: str | Path, *, progress: bool = True, jobs: int | None = None) 
     paths, left_out = _walk(folder)
     named: list[tuple[str, Corpus, ClipName]] = []
     for path in paths:
-        match identify(PurePosixPath(path)):
+        match corpora.identify(PurePosixPath(path)):
             case None:
-                left_out.append(_row(path, "", corpus.NOT_UNDERSTOOD, "no corpus names a file so"))
+                left_out.append(_row(path, "", NOT_UNDERSTOOD, "no corpus names a file so"))
             case found, Refusal() as refusal:
                 left_out.append(_row(path, found.name, refusal.reason, refusal.detail))
             case found, ClipName() as name:
@@ -124,7 +111,7 @@ def scan(folder: str | Path, *, progress: bool = True, jobs: int | None = None) 
 
     heard: list[_File] = []
     with ThreadPoolExecutor(max_workers=jobs or os.cpu_count() or 1) as pool:
-        sounds = pool.map(lambda entry: _listen(folder / entry[0]), named)
+        sounds = pool.map(lambda entry: listen(folder / entry[0]), named)
         bar = tqdm(
             sounds, "listening", len(named), unit=" clips", disable=not progress, mininterval=1
         )
@@ -147,100 +134,6 @@ def scan(folder: str | Path, *, progress: bool = True, jobs: int | None = None) 
         completeness=_completeness(named, clips, table),
         synthetic=(folder / demo.MARKER).is_file(),
     )
-
-
-def left_out_by_reason(scan: Scan) -> pd.DataFrame:
-    """Count what was left out: corpus, reason, files, and the first file as an example."""
-    groups = scan.left_out.groupby(["corpus", "reason"], sort=True)
-    return groups.agg(files=("path", "size"), example=("path", "first")).reset_index()
-
-
-def notes(scan: Scan) -> pd.DataFrame:
-    """Count what was kept with a note: corpus, note, clips, and the first clip as an example."""
-    rows = [
-        (row.corpus, note, row.path)
-        for row in scan.clips.itertuples()
-        for note in row.note.split("; ")
-        if note
-    ]
-    table = pd.DataFrame(rows, columns=["corpus", "note", "path"])
-    groups = table.groupby(["corpus", "note"], sort=True)
-    return groups.agg(clips=("path", "size"), example=("path", "first")).reset_index()
-
-
-def report(scan: Scan) -> str:
-    """Say in a few lines how complete each corpus is, and what was left out and why."""
-    lines = [f"{len(scan.clips)} clips in {scan.folder}"]
-    if scan.synthetic:
-        lines.append("synthetic: they prove the machinery, never accuracy")
-    lines += [f"  {row.corpus}: {row.state}" for row in scan.completeness.itertuples()]
-    lines.append(f"{len(scan.left_out)} files left out")
-    lines += [
-        f"  {row.corpus or 'no corpus'}: {row.files} {row.reason}, such as {row.example}"
-        for row in left_out_by_reason(scan).itertuples()
-    ]
-    return "\n".join(lines)
-
-
-def origin(scan: Scan) -> str:
-    """Say plainly whether these are people's recordings, in a sentence for a notebook."""
-    if scan.synthetic:
-        return (
-            "**These recordings are synthetic**, spoken by a computer. They prove that the "
-            "machinery works, never how accurate a model is: no figure below is a result."
-        )
-    return "These are published recordings of people, each corpus under its own licence."
-
-
-def summary(scan: Scan) -> dict[str, Any]:
-    """The scan's numbers, for a metrics.json."""
-    clips = scan.clips
-    speakers = clips["speaker"].nunique()
-    return {
-        "synthetic": scan.synthetic,
-        "clips": len(clips),
-        "hours": clips["duration_s"].sum() / 3600,
-        "speakers": speakers,
-        "clips_by_corpus": dict(Counter(clips["corpus"])),
-        "clips_by_emotion": dict(Counter(clips["emotion"])),
-        "left_out": len(scan.left_out),
-        "left_out_by_reason": dict(Counter(scan.left_out["reason"])),
-        "completeness": scan.completeness.set_index("corpus").to_dict(orient="index"),
-        "headline": [f"{len(clips)} clips of {speakers} speakers, {len(scan.left_out)} left out"],
-    }
-
-
-def examples(clips: pd.DataFrame, *, speaker: str | None = None) -> pd.DataFrame:
-    """One clip an emotion of one speaker, in the order of EMOTIONS.
-
-    Parameters
-    ----------
-    clips
-        The table of a scan.
-    speaker
-        For example "RAVDESS-12"; by default the first of those with the most emotions.
-
-    Raises
-    ------
-    DataError
-        If the speaker has no clip.
-    """
-    if speaker is None:
-        speaker = clips.groupby("speaker")["emotion"].nunique().idxmax()
-    chosen = clips[clips["speaker"] == speaker]
-    if chosen.empty:
-        known = ", ".join(sorted(set(clips["speaker"]))[:6])
-        raise files.DataError(f"{speaker}: expected a speaker of the table, such as {known}")
-    # the same words and the strongest acting where the corpus has them
-    order = ["sentence", "intensity", "key"]
-    first = chosen.sort_values(order, ascending=[True, False, True]).groupby("emotion").head(1)
-    rank = first["emotion"].map(EMOTIONS.index)
-    return first.iloc[np.argsort(rank.to_numpy(), kind="stable")].reset_index(drop=True)
-
-
-def read_example(clip: Any, folder: str | Path) -> np.ndarray:
-    """Read one clip of the table at 16 kHz, to look at and listen to [shape=(n,)]."""
-    return audio.read_audio(Path(folder) / clip.path, sample_rate=16_000)[0]
 
 
 def _row(path: str, corpus_name: str, reason: str, detail: str) -> dict[str, str]:
@@ -277,112 +170,6 @@ def _walk(folder: Path) -> tuple[list[str], list[dict[str, str]]]:
             relative(Path(here, name)) for name in names if name.lower().endswith(SUFFIXES)
         ]
     return sorted(recordings), left_out
-
-
-def _listen(path: Path) -> dict[str, Any] | Refusal:
-    """Decode a file whole and measure it as the later stages hear it: its channels averaged."""
-    try:
-        size = path.stat().st_size
-        with open(path, "rb") as stream:
-            start = stream.read(len(_POINTER_START))
-        if not size:
-            return Refusal(reason=EMPTY, detail="0 bytes")
-        if start == _POINTER_START:
-            return Refusal(reason=POINTER, detail=f"{size} bytes of text: run git lfs pull")
-        lost = _what_is_missing(path, size)
-        if lost:
-            return Refusal(reason=TRUNCATED, detail=lost)
-        with soundfile.SoundFile(path) as file:
-            rate, promised = file.samplerate, file.frames
-            if promised > LONGEST * rate:
-                return Refusal(reason=UNREADABLE, detail=f"claims to last {promised / rate:.0f} s")
-            samples = file.read(dtype="float32", always_2d=True)
-    except (OSError, soundfile.SoundFileError) as error:
-        return Refusal(reason=UNREADABLE, detail=str(error).replace(str(path), path.name))
-    if len(samples) < promised:
-        detail = f"{promised} samples promised, {len(samples)} there"
-        return Refusal(reason=TRUNCATED, detail=detail)
-    if not len(samples):
-        return Refusal(reason=EMPTY, detail="a header without samples")
-    finite = np.isfinite(samples)
-    if not finite.all():
-        count = np.count_nonzero(~finite.all(axis=1))
-        return Refusal(reason=NOT_FINITE, detail=f"{count} samples are NaN or infinite")
-    return _measure(samples, rate)
-
-
-def _measure(samples: np.ndarray, rate: int) -> dict[str, Any] | Refusal:
-    """Level, length and fingerprint.
-
-    The fingerprint is the SHA-256 of the averaged channels, rounded to 16-bit little-endian
-    integers. A copy as .wav and one as .flac, in mono and in twice the same channel, share it.
-
-    Parameters
-    ----------
-    samples [shape=(n, channels)]
-    """
-    mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
-    peak = float(np.abs(mono).max())
-    if peak < SILENT_PEAK:
-        return Refusal(reason=SILENT, detail=f"peak {peak:.2g}, expected at least {SILENT_PEAK}")
-    integers = np.clip(np.rint(mono * 32768), -32768, 32767).astype("<i2")
-    remarks = []
-    if samples.shape[1] > 1:
-        identical = (samples == samples[:, :1]).all()
-        remarks.append("channels identical" if identical else "channels averaged")
-    if np.abs(samples).max() >= FULL_SCALE:
-        remarks.append("reaches full scale")
-    return {
-        "sample_rate": rate,
-        "channels": samples.shape[1],
-        "duration_s": round(len(samples) / rate, 6),
-        "rms": float(f"{np.sqrt(np.mean(np.square(mono, dtype=np.float64))):.6g}"),
-        "peak": float(f"{peak:.6g}"),
-        "sha256": files.sha256_bytes(integers.tobytes()),
-        "note": "; ".join(remarks),
-    }
-
-
-def _what_is_missing(path: Path, size: int) -> str:
-    """Say what a cut-off .wav or .ogg lacks; libsndfile reads up to the cut and says nothing."""
-    with open(path, "rb") as stream:
-        start = stream.read(12)
-        if start[:4] == b"RIFF" and start[8:] == b"WAVE":
-            return _missing_from_wav(stream, size)
-        if start[:4] == b"OggS":
-            # a page is at most 65,307 bytes long, so the last one begins in here
-            stream.seek(max(0, size - 65_307))
-            return _missing_from_ogg(stream.read())
-    return ""
-
-
-def _missing_from_wav(stream: Any, size: int) -> str:
-    block = 1
-    while len(header := stream.read(8)) == 8:
-        kind, length = struct.unpack("<4sI", header)
-        here = stream.tell()
-        if kind == b"fmt ":
-            block = max(1, int.from_bytes(stream.read(14)[12:], "little"))
-        if kind == b"data":
-            # a program that writes into a pipe cannot know the length and leaves 0 or all ones
-            unknown = length in (0, 0xFFFFFFFF)
-            there, promised = (size - here) // block, length // block
-            short = not unknown and there < promised
-            return f"{promised} samples promised, {there} there" if short else ""
-        stream.seek(here + length + length % 2)
-    return ""
-
-
-def _missing_from_ogg(tail: bytes) -> str:
-    start = tail.rfind(b"OggS")
-    if start < 0 or len(tail) < start + 27:
-        return "no last page"
-    flags, segments = tail[start + 5], tail[start + 26]
-    lengths = tail[start + 27 : start + 27 + segments]
-    end = start + 27 + segments + sum(lengths)
-    if not flags & 4 or len(lengths) < segments or len(tail) < end:
-        return "the last page does not end the stream"
-    return ""
 
 
 def _without_doubles(heard: Iterable[_File]) -> tuple[list[_File], list[dict[str, str]]]:
@@ -461,7 +248,7 @@ def _completeness(
 ) -> pd.DataFrame:
     not_heard = set(left_out.loc[left_out["reason"].isin(_NOT_HEARD), "path"])
     rows = []
-    for one in CORPORA:
+    for one in corpora.all():
         names = [name for path, found, name in named if found is one and path not in not_heard]
         found = len({name.stem for name in names})
         speakers = {name.speaker for name in names}
@@ -473,7 +260,7 @@ def _completeness(
                 "found": found,
                 "kept": int((clips["corpus"] == one.name).sum()),
                 "left_out": int((left_out["corpus"] == one.name).sum()),
-                "speakers": f"{len(speakers)} of {len(one.speakers)}",
+                "speakers": f"{len(speakers)} of {len(one.speakers) or len(speakers)}",
                 "state": _state(found, one, absent),
             }
         )
@@ -483,6 +270,8 @@ def _completeness(
 def _state(found: int, one: Corpus, absent: Sequence[str]) -> str:
     if not found:
         return "absent"
+    if not one.published_clips:
+        return f"{found} clips"
     if found == one.published_clips:
         return "complete"
     state = f"{found} of {one.published_clips} clips"
@@ -506,8 +295,8 @@ def _runs(speakers: Sequence[str], absent: Sequence[str]) -> list[str]:
 
 
 def _nothing_usable(folder: Path, left_out: Sequence[dict[str, str]]) -> str:
-    wanted = "RAVDESS, TESS, SAVEE or CREMA-D"
-    message = f"{folder}: expected recordings of {wanted} (.wav, .flac, .ogg), found "
+    wanted = " or ".join(corpus.name for corpus in corpora.all())
+    message = f"{folder}: expected recordings of {wanted} ({', '.join(SUFFIXES)}), found "
     if not left_out:
         return message + "none at any depth"
     reasons = Counter(row["reason"] for row in left_out).most_common()

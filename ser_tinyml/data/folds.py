@@ -1,20 +1,24 @@
-"""Five folds of speakers, the same for everyone: dealt once, and committed as `data/folds.csv`.
+"""Five folds of speakers, the same for everyone, dealt once and committed as `data/folds.csv`.
 
-The manifest names clips and folds and holds no audio. Who has other copies of the corpora, or more
-speakers, keeps its folds: speakers it does not know are dealt to the emptiest folds.
+The manifest names clips and folds and holds no audio. Who has other copies of the corpora keeps its
+folds. A speaker it does not know is in no fold, unless the corpus itself says in which: such
+speakers are trained on and never scored, so that more recordings leave the test as it is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from ser_tinyml import files
+from ser_tinyml.data import corpora
+from ser_tinyml.data.corpus import N_FOLDS
 from ser_tinyml.files import DataError
 from ser_tinyml.provenance import ROOT
 
-N_FOLDS = 5
+NO_FOLD = -1
 MANIFEST = ROOT / "data" / "folds.csv"
 DEVELOPMENT = (0, 1)  # settings were chosen on these folds, trained on the others
 
@@ -29,31 +33,30 @@ def deal(clips: pd.DataFrame) -> pd.Series:
     Parameters
     ----------
     clips
-        Table with columns corpus, sex, speaker.
+        Table with columns key, corpus, sex, speaker.
 
     Returns
     -------
     folds
-        Index: speaker; value: fold, 0 to N_FOLDS - 1.
+        A manifest, as `read` returns it: index key; value fold, 0 to N_FOLDS - 1.
     """
     folds = {}
-    for _, group in _speakers(clips).groupby(["corpus", "sex"]):
+    speakers = clips[["corpus", "sex", "speaker"]].drop_duplicates()
+    for _, group in speakers.groupby(["corpus", "sex"]):
         names = sorted(group["speaker"])
         for index, name in enumerate(names):
             few = len(names) < N_FOLDS
             folds[name] = index * N_FOLDS // len(names) if few else index % N_FOLDS
-    return pd.Series(folds, name="fold", dtype=int).sort_index()
+    return clips.set_index("key")["speaker"].map(folds).rename("fold").sort_index()
 
 
-def write(clips: pd.DataFrame, path: Path = MANIFEST) -> Path:
-    """Write the fold of every clip, as `deal` gives it: columns key, fold."""
-    fold = clips["speaker"].map(deal(clips))
-    table = pd.DataFrame({"key": clips["key"], "fold": fold}).sort_values("key")
-    return files.write_table(path, table)
-
-
-def read(path: Path = MANIFEST) -> pd.Series:
+def read(path: Path | None = None) -> pd.Series:
     """Read a manifest.
+
+    Parameters
+    ----------
+    path
+        By default the committed one.
 
     Returns
     -------
@@ -65,6 +68,7 @@ def read(path: Path = MANIFEST) -> pd.Series:
     DataError
         If it is missing, a clip is named twice, or a fold is not 0 to N_FOLDS - 1.
     """
+    path = MANIFEST if path is None else path
     table = files.read_table(path)
     if [*table.columns] != ["key", "fold"]:
         raise DataError(f"{path}: expected the columns key and fold, found {[*table.columns]}")
@@ -81,21 +85,20 @@ def read(path: Path = MANIFEST) -> pd.Series:
 def assign(clips: pd.DataFrame, manifest: pd.Series | None = None) -> pd.Series:
     """The fold of every clip.
 
-    A speaker whom the manifest knows by any clip is in that clip's fold, with all clips. In a
-    corpus that it knows, other speakers go, in the order of their names, to the fold with the
-    fewest of their corpus and sex. Corpora that it does not know are dealt as by `deal`.
+    A speaker whom the manifest knows by any clip is in that clip's fold, with all clips. Others are
+    in the fold that their corpus gives (`Corpus.folds`), or in none.
 
     Parameters
     ----------
     clips
-        Table with columns key, corpus, sex, speaker.
+        Table with columns key, corpus, speaker.
     manifest
         From `read`; default: the committed one.
 
     Returns
     -------
     folds
-        Index of clips.
+        Index of clips; 0 to N_FOLDS - 1, or NO_FOLD.
 
     Raises
     ------
@@ -111,17 +114,40 @@ def assign(clips: pd.DataFrame, manifest: pd.Series | None = None) -> pd.Series:
             f"folds: expected each speaker in one fold, found {torn.index[0]} in "
             f"{torn['min'].iloc[0]:.0f} and {torn['max'].iloc[0]:.0f}"
         )
-    folds = of_speaker["min"].astype(int).to_dict()
-    for _, corpus in _speakers(clips).groupby("corpus"):
-        if not corpus["speaker"].isin(list(folds)).any():
-            folds |= deal(corpus).to_dict()
-            continue
-        for _, group in corpus.groupby("sex"):
-            for name in sorted(set(group["speaker"]) - set(folds)):
-                taken = [folds[other] for other in group["speaker"] if other in folds]
-                folds[name] = min(range(N_FOLDS), key=lambda fold, taken=taken: taken.count(fold))
-    return clips["speaker"].map(folds).rename("fold")
+    of_corpus = {
+        f"{name}-{speaker}": fold
+        for name in corpora.order(clips["corpus"])
+        for speaker, fold in corpora.by_name(name).folds.items()
+    }
+    folds = of_corpus | of_speaker["min"].astype(int).to_dict()
+    return clips["speaker"].map(folds).fillna(NO_FOLD).astype(int).rename("fold")
 
 
-def _speakers(clips: pd.DataFrame) -> pd.DataFrame:
-    return clips[["corpus", "sex", "speaker"]].drop_duplicates()
+def without(clips: pd.DataFrame, manifest: pd.Series | None = None) -> dict[str, list[str]]:
+    """Speakers in no fold, who are trained on and never scored.
+
+    Returns
+    -------
+    speakers
+        Corpus to its speakers in no fold, in order; corpora that have none are left out.
+    """
+    fold = assign(clips, manifest)
+    of_corpus = clips[fold == NO_FOLD].groupby("corpus")["speaker"].unique()
+    return {name: sorted(of_corpus[name]) for name in corpora.order(of_corpus.index)}
+
+
+def about_those_without(speakers: Mapping[str, Sequence[str]]) -> str:
+    """Say what becomes of the speakers that `without` found; empty if there are none.
+
+    Examples
+    --------
+    >>> about_those_without({"SAVEE": ["SAVEE-KL"]})
+    'In no fold, so trained on and never scored: 1 speaker of SAVEE.'
+    """
+    if not speakers:
+        return ""
+    counts = [
+        f"{len(names)} speaker{'s' if len(names) > 1 else ''} of {corpus}"
+        for corpus, names in speakers.items()
+    ]
+    return f"In no fold, so trained on and never scored: {', '.join(counts)}."

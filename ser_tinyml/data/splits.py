@@ -1,6 +1,7 @@
 """Who is in train, validation and test.
 
 `speaker`: nobody heard in training is heard in the test; this is the honest one and the default.
+Speakers in no fold are trained on, in every protocol that splits by speaker.
 `release`: every speaker trains but a validation group, and there is no test; for the model that is
 given out, after its settings have been scored by `speaker`. `development`: settings are compared on
 the speakers of two folds, trained on the others. `clip_random`: clips are dealt at random, so that
@@ -58,10 +59,11 @@ def split_speakers(clips: pd.DataFrame, *, protocol: str, test_fold: int = 0) ->
         split[fold == test_fold] = TEST
     for part in (TRAIN, VALIDATION, TEST)[: 3 if protocol == "speaker" else 2]:
         if not (split == part).any():
+            about = folds.about_those_without(folds.without(clips))
             raise DataError(
                 f"split by speaker: expected clips in {part} for test_fold {test_fold}, "
                 f"found none among {clips['speaker'].nunique()} speakers: "
-                "take another fold or protocol, or more recordings"
+                f"take another fold or protocol, or more recordings. {about}".rstrip()
             )
     return split
 

@@ -234,7 +234,7 @@ def run(
     -------
     results
         A line an ablation, the mean over seeds: group, name, speaker_share (of those who may
-        train), uar (without TESS, int8), uar_low and uar_high (the worst and the best seed),
+        train), uar (pooled, int8), uar_low and uar_high (the worst and the best seed),
         float_uar, SCORES and recall_<class> (as uar), uar_<corpus>, the columns of DEGRADED (NaN
         where the features are not for a board), bytes (of the int8 file), macs_per_s, parameters.
 

@@ -6,7 +6,7 @@ Works on folders of finished trials (`trials.run`), one a fold and seed.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from ser_tinyml import features, files, metrics
-from ser_tinyml.data import folds
+from ser_tinyml.data import corpora, folds
 from ser_tinyml.evaluation import probe, streaming, trials
 from ser_tinyml.evaluation.trials import POOL, Material, Settings
 from ser_tinyml.features import extract
@@ -27,7 +27,6 @@ from ser_tinyml.tflite.release import Release
 from ser_tinyml.tflite.runtimes import TfliteMicroRuntime
 from ser_tinyml.training import calibration
 
-ORDER = (POOL, "RAVDESS", "SAVEE", "CREMA-D", "TESS")
 KINDS = ("float", "int8")
 _STREAMED = "streaming.csv"
 
@@ -89,11 +88,11 @@ def summary(table: pd.DataFrame, *, kind: str = "int8") -> pd.DataFrame:
     result.insert(1, "n", (grouped["n"].sum() / grouped["seed"].nunique()).astype(int))
     result.insert(3, "uar_std", grouped["uar"].std())
     result.insert(4, "float_uar", table[table["kind"] == "float"].groupby("part")["uar"].mean())
-    return result.reindex([part for part in ORDER if part in result.index])
+    return result.reindex(_part_order(result.index))
 
 
 def pooled(trial_folders: Sequence[Path], *, kind: str = "int8") -> pd.DataFrame:
-    """The test answers of all trials in one table, without TESS.
+    """The test answers of all trials in one table, of the corpora in the pool.
 
     Returns
     -------
@@ -105,7 +104,7 @@ def pooled(trial_folders: Sequence[Path], *, kind: str = "int8") -> pd.DataFrame
         table = trials.answers(folder, kind=kind)
         settings = files.read_json(folder / "trial.json")["settings"]
         tables.append(
-            table[table["corpus"] != "TESS"].assign(
+            corpora.pool(table).assign(
                 fold=settings["test_fold"],
                 seed=settings["seed"],
                 threshold=Release.load(folder).threshold,
@@ -151,7 +150,7 @@ def several_nets(trial_folders: Sequence[Path]) -> pd.DataFrame:
                 }
             )
     found = pd.DataFrame(lines).groupby("part")[["one_net", "together", "between_seeds"]].mean()
-    return found.reindex([part for part in ORDER if part in found.index])
+    return found.reindex(_part_order(found.index))
 
 
 def unsure(table: pd.DataFrame) -> pd.DataFrame:
@@ -193,7 +192,8 @@ def robustness(
 ) -> pd.DataFrame:
     """The test clips of every trial under every condition, answered by int8 on TFLite Micro.
 
-    Each trial keeps its answers; only what is missing is computed. TESS is left out.
+    Each trial keeps its answers; only what is missing is computed. Corpora outside the pool are
+    left out.
 
     Returns
     -------
@@ -218,7 +218,7 @@ def robustness(
         settings = files.read_json(folder / "trial.json")["settings"]
         classes = files.read_json(folder / "labels.json")
         table = trials.answers(folder)
-        table = table[table["corpus"] != "TESS"].reset_index(drop=True)
+        table = corpora.pool(table).reset_index(drop=True)
         for name in conditions:
             found = np.load(_robustness_file(folder, name))
             table[[f"p_{label}" for label in classes]] = found
@@ -236,7 +236,7 @@ def streaming_scores(
 ) -> pd.DataFrame:
     """The test recordings of every trial, played to its model as the board hears them.
 
-    Each trial keeps its table. TESS is left out.
+    Each trial keeps its table. Corpora outside the pool are left out.
 
     Returns
     -------
@@ -372,7 +372,7 @@ def recordings_of(material: Material, table: pd.DataFrame) -> list[tuple[str, np
 
 def _stream(material: Material, folder: Path) -> None:
     table = trials.answers(folder)
-    table = table[table["corpus"] != "TESS"]
+    table = corpora.pool(table)
     recordings = [
         streaming.Recording(key, samples, degrade.RATE, label)
         for (key, samples), label in zip(
@@ -403,7 +403,7 @@ def _answer_degraded(
             f"found {release.config.sample_rate} Hz"
         )
     table = trials.answers(folder)
-    clips = recordings_of(material, table[table["corpus"] != "TESS"])
+    clips = recordings_of(material, corpora.pool(table))
     found = np.stack(
         [
             features.waveform_features(
@@ -419,3 +419,9 @@ def _answer_degraded(
     path = _robustness_file(folder, name)
     path.parent.mkdir(exist_ok=True)
     files.write_array(path, answers)
+
+
+def _part_order(parts: Iterable[str]) -> list[str]:
+    """Names of `trials.parts`, the pool first, then the corpora in their order."""
+    names = set(parts)
+    return [*names & {POOL}, *corpora.order(names - {POOL})]

@@ -21,7 +21,7 @@ from joblib import Parallel, delayed
 from joblib.externals.loky import get_reusable_executor
 
 from ser_tinyml import files, metrics
-from ser_tinyml.data import folds, labels, splits
+from ser_tinyml.data import corpora, folds, labels, splits
 from ser_tinyml.features import FeatureConfig, extract, preset, rows
 from ser_tinyml.features.frame_augment import FrameAugmentConfig
 from ser_tinyml.files import DataError, plain_numbers
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ser_tinyml.training import fitting
 
 CALIBRATION_CLIPS = 256  # that set the int8 scales
-POOL = "without TESS"
+POOL = "pooled"  # the answers of all corpora with `Corpus.pooled`, in one line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class Settings:
         Changed copies of each training clip, beside the clip itself and its loud copy
         (`TrainingConfig.loud`); 0: the clip alone.
     corpora
-        That are used.
+        That are used; empty: all.
     class_set, protocol, test_fold, seed
         As in `rows.plan_rows`; the seed is the training's too.
     other_emotions
@@ -75,7 +75,7 @@ class Settings:
     frame_augmentation: FrameAugmentConfig | None = FrameAugmentConfig()
     waveform_augmentation: AugmentConfig = AugmentConfig()
     copies: int = 2
-    corpora: tuple[str, ...] = ("RAVDESS", "TESS", "SAVEE", "CREMA-D")
+    corpora: tuple[str, ...] = ()
     class_set: str = "four"
     protocol: str = "speaker"
     test_fold: int = 0
@@ -361,10 +361,10 @@ def probabilities(table: pd.DataFrame) -> np.ndarray:
 
 
 def parts(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Answers of each corpus, and before them all without TESS, where that is not all of one."""
-    corpora = {str(name): part for name, part in table.groupby("corpus")}
-    pool = table[table["corpus"] != "TESS"]
-    return ({POOL: pool} if len(set(pool["corpus"])) > 1 else {}) | corpora
+    """Answers of each corpus, and before them the pool, where that is more than one corpus."""
+    parts = {name: table[table["corpus"] == name] for name in corpora.order(table["corpus"])}
+    pool = corpora.pool(table)
+    return ({POOL: pool} if pool["corpus"].nunique() > 1 else {}) | parts
 
 
 def score(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
@@ -402,7 +402,7 @@ def _rows(
     from ser_tinyml.training import fitting
 
     plan = rows.plan_rows(
-        material.clips[material.clips["corpus"].isin(settings.corpora)],
+        corpora.select(material.clips, settings.corpora),
         class_set=settings.class_set,
         protocol=settings.protocol,
         augmentation="random",

@@ -12,14 +12,15 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ser_tinyml.data.corpora import CORPORA, EMOTIONS
-from ser_tinyml.plots.style import CORPUS_COLOURS, EMOTION_COLOURS
+from ser_tinyml.data import corpora
+from ser_tinyml.plots.style import colours_of
 
 
 def counts(clips: pd.DataFrame) -> Figure:
     """Clips a corpus and emotion, as a table in colours."""
     table = pd.crosstab(clips["corpus"], clips["emotion"])
-    table = table.reindex(index=_corpora(clips), columns=_emotions(clips), fill_value=0)
+    names = corpora.order(clips["corpus"])
+    table = table.reindex(index=names, columns=_emotions(clips), fill_value=0)
     figure, axes = plt.subplots(figsize=(9, 0.8 + 0.55 * len(table)))
     sns.heatmap(table, annot=True, fmt="d", cmap="Blues", mask=table == 0, cbar=False, ax=axes)
     axes.set(title="Clips by corpus and emotion", xlabel="", ylabel="")
@@ -30,17 +31,17 @@ def counts(clips: pd.DataFrame) -> Figure:
 
 def counts_by_speaker(clips: pd.DataFrame) -> Figure:
     """Clips a speaker, stacked by emotion, a row of bars a corpus."""
-    corpora = _corpora(clips)
+    names = corpora.order(clips["corpus"])
+    colours = colours_of(_emotions(clips))
     most = clips.groupby("corpus")["speaker"].nunique().max()
-    figure, rows = plt.subplots(len(corpora), 1, figsize=(9, 1.7 * len(corpora)), squeeze=False)
-    for axes, corpus in zip(rows[:, 0], corpora, strict=True):
+    figure, rows = plt.subplots(len(names), 1, figsize=(9, 1.7 * len(names)), squeeze=False)
+    for axes, corpus in zip(rows[:, 0], names, strict=True):
         chosen = clips[clips["corpus"] == corpus]
         table = pd.crosstab(chosen["speaker"].str.removeprefix(f"{corpus}-"), chosen["emotion"])
         bottom = np.zeros(len(table))
         for emotion in _emotions(chosen):
             height = table[emotion].to_numpy()
-            colour = EMOTION_COLOURS[emotion]
-            axes.bar(table.index, height, 0.85, bottom=bottom, color=colour, linewidth=0)
+            axes.bar(table.index, height, 0.85, bottom=bottom, color=colours[emotion], linewidth=0)
             bottom += height
         speakers = f"{len(table)} speaker{'s' if len(table) > 1 else ''}"
         axes.set_title(f"{corpus}: {len(chosen):,} clips, {speakers}", fontsize=10, loc="left")
@@ -53,8 +54,8 @@ def counts_by_speaker(clips: pd.DataFrame) -> Figure:
         if len(table) > 30:
             axes.set_xticks(axes.get_xticks()[:: -(-len(table) // 15)])
     rows[-1, 0].set_xlabel("speaker")
-    patches = [plt.Rectangle((0, 0), 1, 1, color=EMOTION_COLOURS[one]) for one in _emotions(clips)]
-    figure.legend(patches, _emotions(clips), loc="outside upper center", ncols=8, frameon=False)
+    patches = [plt.Rectangle((0, 0), 1, 1, color=colour) for colour in colours.values()]
+    figure.legend(patches, colours, loc="outside upper center", ncols=8, frameon=False)
     return figure
 
 
@@ -109,11 +110,12 @@ def waveforms_and_spectrograms(
     longest = max(len(samples) for samples in sounds.values()) / sample_rate
     highest = max(np.abs(samples).max() for samples in sounds.values())
     mels = {emotion: _mel_db(samples, sample_rate) for emotion, samples in sounds.items()}
+    colours = colours_of(list(sounds))
     image = None
     for place, (emotion, samples) in enumerate(sounds.items()):
         wave, spectrum = grid[2 * (place // 4), place % 4], grid[2 * (place // 4) + 1, place % 4]
         time = np.arange(len(samples)) / sample_rate
-        wave.plot(time, samples, color=EMOTION_COLOURS[emotion], linewidth=0.5)
+        wave.plot(time, samples, color=colours[emotion], linewidth=0.5)
         wave.set(title=emotion, ylim=(-highest, highest), xlim=(0, longest), yticks=[])
         image = spectrum.imshow(
             mels[emotion] - mels[emotion].max(),
@@ -166,14 +168,14 @@ def _by_corpus(
     clips: pd.DataFrame, values: pd.Series, *, title: str, label: str, step: float
 ) -> Figure:
     """Outlined histograms, one above the other, each in shares of its corpus."""
-    corpora = _corpora(clips)
+    names = corpora.order(clips["corpus"])
     edges = np.arange(np.floor(values.min() / step), np.ceil(values.max() / step) + 2) * step
     figure, rows = plt.subplots(
-        len(corpora), 1, figsize=(9, 1.0 + 0.9 * len(corpora)), sharex=True, squeeze=False
+        len(names), 1, figsize=(9, 1.0 + 0.9 * len(names)), sharex=True, squeeze=False
     )
-    for axes, corpus in zip(rows[:, 0], corpora, strict=True):
+    for axes, corpus in zip(rows[:, 0], names, strict=True):
         chosen = values[clips["corpus"] == corpus]
-        colour = CORPUS_COLOURS[corpus]
+        colour = corpora.colour(corpus)
         share = np.full(len(chosen), 100 / len(chosen))
         axes.hist(chosen, edges, weights=share, color=colour, alpha=0.75, linewidth=0)
         axes.set_ylim(top=1.35 * axes.get_ylim()[1])  # room for the text
@@ -194,11 +196,6 @@ def _by_corpus(
     return figure
 
 
-def _corpora(clips: pd.DataFrame) -> list[str]:
-    present = set(clips["corpus"])
-    return [corpus.name for corpus in CORPORA if corpus.name in present]
-
-
 def _emotions(clips: pd.DataFrame) -> list[str]:
     present = set(clips["emotion"])
-    return [emotion for emotion in EMOTIONS if emotion in present]
+    return [emotion for emotion in corpora.emotions() if emotion in present]

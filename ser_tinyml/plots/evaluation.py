@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ser_tinyml.plots.style import CORPUS_COLOURS, EMOTION_COLOURS
+from ser_tinyml.data import corpora
+from ser_tinyml.evaluation.trials import POOL
+from ser_tinyml.plots.style import colours_of
 
 _POOL_COLOUR = "#34495e"
 _GROUP_COLOURS = (
@@ -31,7 +33,7 @@ def folds(scores: pd.DataFrame, summary: pd.DataFrame) -> Figure:
         1, 2, figsize=(13, 4), width_ratios=(3, 4), sharey=True, layout="constrained"
     )
     for number, (part, line) in enumerate(summary.iterrows()):
-        colour = CORPUS_COLOURS.get(str(part), _POOL_COLOUR)
+        colour = _POOL_COLOUR if part == POOL else corpora.colour(str(part))
         left.bar(number, line["uar"], color=colour, alpha=0.45, width=0.7)
         own = scores.loc[scores["part"] == part, "uar"].to_numpy()
         left.plot(number + np.linspace(-0.2, 0.2, len(own)), own, "o", color=colour, markersize=4)
@@ -41,10 +43,9 @@ def folds(scores: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     left.set(title="Speakers never heard, int8 on TFLite Micro", ylabel="UAR", ylim=(0, 1))
     recalls = summary.filter(regex="^recall_")
     width = 0.8 / max(recalls.shape[1], 1)
-    for offset, name in enumerate(recalls.columns):
-        label = name.removeprefix("recall_")
+    colours = colours_of([name.removeprefix("recall_") for name in recalls.columns])
+    for offset, (name, (label, colour)) in enumerate(zip(recalls, colours.items(), strict=True)):
         place = np.arange(len(recalls)) + (offset - (recalls.shape[1] - 1) / 2) * width
-        colour = EMOTION_COLOURS.get(label, _POOL_COLOUR)
         right.bar(place, recalls[name], width=width, color=colour, label=label)
     right.set_xticks(range(len(summary)), list(summary.index))
     right.set(title="Recall of each class", ylabel="recall")
@@ -113,12 +114,12 @@ def speakers(table: pd.DataFrame, *, base: str) -> Figure:
     chosen = table[(table["name"] == base) | (table["group"] == "speakers")]
     chosen = chosen.sort_values("speaker_share")
     figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
-    for corpus, colour in CORPUS_COLOURS.items():
-        if f"uar_{corpus}" in chosen:
-            score = chosen[f"uar_{corpus}"]
-            axis.plot(100 * chosen["speaker_share"], score, "o:", color=colour, label=corpus)
+    scored = [corpus.name for corpus in corpora.all() if f"uar_{corpus.name}" in chosen]
+    for corpus in scored:
+        score, colour = chosen[f"uar_{corpus}"], corpora.colour(corpus)
+        axis.plot(100 * chosen["speaker_share"], score, "o:", color=colour, label=corpus)
     pool, share = chosen["uar"], 100 * chosen["speaker_share"]
-    axis.plot(share, pool, "o-", color=_POOL_COLOUR, linewidth=2.5, label="without TESS")
+    axis.plot(share, pool, "o-", color=_POOL_COLOUR, linewidth=2.5, label=POOL)
     axis.set_xscale("log", base=2)
     axis.set_xticks(share, [f"{value:.0f}" for value in share])
     axis.set(

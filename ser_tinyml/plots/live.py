@@ -11,14 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ser_tinyml.device.board import Board, Hearing
-from ser_tinyml.plots.style import EMOTION_COLOURS
+from ser_tinyml.plots.style import colours_of
 
 _FLOOR, _LEVEL = "#8c8c8c", "#34495e"
 _SHADES = {
     "speech": {"color": "#e0a030", "alpha": 0.2},
     "sounds like a voice": {"color": "#4d9a6a", "alpha": 0.35},
 }
-_OTHERS = ("#3b6fa0", "#c9713d", "#4d9a6a", "#a15b9e")  # labels without a colour of their own
 
 
 def listening(
@@ -191,12 +190,6 @@ def step_times(
     axis.grid(visible=False)
     axis.legend(loc="upper left", bbox_to_anchor=(1, 1.1), frameon=False)
     return figure
-
-
-def colours_of(labels: Sequence[str]) -> dict[str, str]:
-    """A colour for each label."""
-    others = iter(_OTHERS * len(labels))
-    return {label: EMOTION_COLOURS.get(label) or next(others) for label in labels}
 
 
 def _windows(hearing: Hearing) -> list[list]:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from ser_tinyml import features
 from ser_tinyml.device.listener import Utterance
 from ser_tinyml.features import FeatureConfig
-from ser_tinyml.plots.live import colours_of
+from ser_tinyml.plots.style import colours_of
 
 _WAVE, _UNSURE = "#34495e", "#8c8c8c"
 _COLUMNS = 2000  # of a picture, however long the recording

@@ -12,9 +12,9 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from ser_tinyml import features
-from ser_tinyml.data import splits
+from ser_tinyml.data import corpora, splits
 from ser_tinyml.features import FeatureConfig
-from ser_tinyml.plots.style import EMOTION_COLOURS
+from ser_tinyml.plots.style import colours_of
 
 SPLIT_COLOURS = {splits.TRAIN: "#7f8fa6", splits.VALIDATION: "#e0a030", splits.TEST: "#b8323c"}
 
@@ -28,13 +28,13 @@ def split_overview(rows: pd.DataFrame) -> Figure:
         From `rows.plan_rows`.
     """
     clips = rows.drop_duplicates(["key", "split"])
-    corpora = sorted(clips["corpus"].unique())
+    names = corpora.order(clips["corpus"])
     counts = clips.groupby(["corpus", "speaker", "split"]).size().unstack(fill_value=0)
-    widths = [max(len(counts.loc[corpus]), 6) for corpus in corpora]
+    widths = [max(len(counts.loc[corpus]), 6) for corpus in names]
     figure, axes = plt.subplots(
-        1, len(corpora), figsize=(12, 3.2), width_ratios=widths, squeeze=False
+        1, len(names), figsize=(12, 3.2), width_ratios=widths, squeeze=False
     )
-    for axis, corpus in zip(axes[0], corpora, strict=True):
+    for axis, corpus in zip(axes[0], names, strict=True):
         part = counts.loc[corpus]
         bottom = np.zeros(len(part))
         for split, colour in SPLIT_COLOURS.items():
@@ -163,7 +163,7 @@ def feature_distributions(
             x=part["corpus"].to_numpy(),
             y=means[:, coefficient],
             hue=part["label"].to_numpy(),
-            palette=EMOTION_COLOURS,
+            palette=colours_of(part["label"].unique()),
             fliersize=0,
             linewidth=0.8,
             ax=axis,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 
 import matplotlib as mpl
@@ -21,17 +23,18 @@ EMOTION_COLOURS = {
     "surprise": "#ef8a3c",
     "unpleasant": "#8e3b46",
 }
-CORPUS_COLOURS = {
-    "RAVDESS": "#3b6fa0",
-    "TESS": "#c9713d",
-    "SAVEE": "#4d9a6a",
-    "CREMA-D": "#a15b9e",
-}
 LINE_COLOURS = (  # of seaborn's palette "deep"
     *("#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3"),
     *("#937860", "#da8bc3", "#8c8c8c", "#ccb974", "#64b5cd"),
 )
+_OTHERS = ("#3b6fa0", "#c9713d", "#4d9a6a", "#a15b9e")  # labels without a colour of their own
 MODEL_COLOURS = ("#b8323c", "#34495e", "#e0a030", "#4d9a6a", "#7a4fa3")
+
+
+def colours_of(labels: Sequence[str]) -> dict[str, str]:
+    """A colour for each emotion or class."""
+    others = cycle(_OTHERS)
+    return {label: EMOTION_COLOURS.get(label) or next(others) for label in labels}
 
 
 def use() -> None:

@@ -11,8 +11,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from ser_tinyml.data import corpora
 from ser_tinyml.features import frame_augment
-from ser_tinyml.plots.style import CORPUS_COLOURS
 
 if TYPE_CHECKING:
     from ser_tinyml.training.fitting import Frames
@@ -108,7 +108,7 @@ def per_speaker(table: pd.DataFrame, *, chance: float) -> Figure:
     """
     table = table.sort_values(["corpus", "uar"]).reset_index(drop=True)
     figure, axis = plt.subplots(figsize=(11, 3.6))
-    axis.bar(table.index, table["uar"], color=table["corpus"].map(CORPUS_COLOURS))
+    axis.bar(table.index, table["uar"], color=table["corpus"].map(corpora.colour))
     axis.axhline(chance, color="black", linestyle=":", linewidth=1)
     names = [
         name.removeprefix(f"{corpus}-")
@@ -122,7 +122,7 @@ def per_speaker(table: pd.DataFrame, *, chance: float) -> Figure:
         ylabel="UAR",
         ylim=(0, 1),
     )
-    shown = [corpus for corpus in CORPUS_COLOURS if (table["corpus"] == corpus).any()]
-    handles = [plt.Rectangle((0, 0), 1, 1, color=CORPUS_COLOURS[corpus]) for corpus in shown]
+    shown = corpora.order(table["corpus"])
+    handles = [plt.Rectangle((0, 0), 1, 1, color=corpora.colour(corpus)) for corpus in shown]
     axis.legend(handles, shown, frameon=False, ncols=len(shown), loc="upper left")
     return figure

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ser_tinyml import files, metrics
-from ser_tinyml.data import splits
+from ser_tinyml.data import corpora, splits
 from ser_tinyml.evaluation.trials import POOL
 from ser_tinyml.files import DataError, plain_numbers
 from ser_tinyml.plots import results as plots
@@ -67,7 +67,7 @@ def collect(run_dir: str | Path) -> list[dict[str, Any]]:
     Returns
     -------
     results
-        One line; of an evaluation one for each part: all corpora but TESS, and each by itself.
+        One line; of an evaluation one for each part: the pool, and each corpus by itself.
 
     Raises
     ------
@@ -110,12 +110,13 @@ def _evaluated(run: Run) -> list[dict[str, Any]]:
     if run.metrics("01_index")["synthetic"]:
         raise DataError(f"{run.folder}: expected a run on real recordings, found synthetic ones")
     found = run.metrics(EVALUATION)
+    pool = sorted(corpora.pooled(set(found["summary"]) - {POOL}))
     return [
         {
             "name": run.name,
             "command": "make evaluate DATA=…",
             "protocol": "speaker",
-            "corpora": ["CREMA-D", "RAVDESS", "SAVEE"] if part == POOL else [part],
+            "corpora": pool if part == POOL else [part],
             "test_rows": line["n"],
             "quoted": False,
             **{name: line[name] for name in ("folds", *SCORES)},

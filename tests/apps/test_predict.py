@@ -19,7 +19,7 @@ from ser_tinyml import __main__ as command
 from ser_tinyml import features, files
 from ser_tinyml.apps import predict, printing
 from ser_tinyml.apps.answering import Answer, Predictor
-from ser_tinyml.data.corpora import demo
+from ser_tinyml.data import demo
 from ser_tinyml.device import gate
 from ser_tinyml.features import frames
 from ser_tinyml.files import DataError

@@ -12,7 +12,7 @@ import soundfile
 from make_audio import noise, record
 
 from ser_tinyml import files
-from ser_tinyml.data import dataset
+from ser_tinyml.data import dataset, report
 
 GOOD = "RAVDESS/Actor_01/03-01-05-01-01-01-01.wav"
 
@@ -237,7 +237,7 @@ class TestNotes:
     def test_notes_are_counted(self, folder):
         samples = np.stack([np.ones(800, np.float32)] * 2, axis=1)
         record(folder / "OAF_neutral/OA_bite_neutral.wav", samples)
-        table = dataset.notes(scan(folder))
+        table = report.notes(scan(folder))
         assert sorted(table["note"]) == [
             "channels identical",
             "reaches full scale",
@@ -292,10 +292,10 @@ class TestFolder:
         files.write_json(folder / "demo.json", {})
         spoken = scan(folder)
         assert (real.synthetic, spoken.synthetic) == (False, True)
-        assert "people" in dataset.origin(real)
-        assert "synthetic" in dataset.origin(spoken)
-        assert "never accuracy" not in dataset.report(real)
-        assert "never accuracy" in dataset.report(spoken)
+        assert "people" in report.origin(real)
+        assert "synthetic" in report.origin(spoken)
+        assert "never accuracy" not in report.report(real)
+        assert "never accuracy" in report.report(spoken)
 
     def test_synthetic_corpus_does_not_mix_with_recordings(self, folder):
         record(folder / "demo/OAF_back_sad.wav", seed=1)
@@ -328,7 +328,7 @@ class TestReport:
     def test_report_and_summary_say_the_same(self, folder):
         (folder / "DC_d01.wav").touch()
         found = scan(folder)
-        text, numbers = dataset.report(found), dataset.summary(found)
+        text, numbers = report.report(found), report.summary(found)
         assert "1 clips" in text
         assert "SAVEE: 1 empty, such as DC_d01.wav" in text
         assert numbers["clips"] == 1
@@ -338,8 +338,8 @@ class TestReport:
     def test_examples_are_one_an_emotion_of_one_speaker(self, folder):
         for seed, code in enumerate(("n01", "h01", "h02", "sa01")):
             record(folder / f"JE_{code}.wav", seed=seed)
-        chosen = dataset.examples(scan(folder).clips)
+        chosen = report.examples(scan(folder).clips)
         assert chosen["speaker"].unique().tolist() == ["SAVEE-JE"]
         assert chosen["emotion"].tolist() == ["neutral", "happy", "sad"]
         with pytest.raises(files.DataError, match="nobody"):
-            dataset.examples(scan(folder).clips, speaker="nobody")
+            report.examples(scan(folder).clips, speaker="nobody")

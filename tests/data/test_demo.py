@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ser_tinyml import files
-from ser_tinyml.data.corpora import demo
+from ser_tinyml.data import demo
 
 SCALE = 0.01  # one clip a speaker and emotion
 PATHS = {

@@ -10,13 +10,15 @@ import sys
 import threading
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import kagglesdk.kaggle_env
 import pytest
 
-from ser_tinyml.data.corpora import download
-from ser_tinyml.data.corpora.download import Archive
+from ser_tinyml.data import corpora, download
+from ser_tinyml.data.corpora import Archive
+from ser_tinyml.data.corpus import REGISTERED
 from ser_tinyml.files import DataError
 
 NAME = "Actor_01/03-01-05-01-01-01-01.wav"
@@ -89,7 +91,10 @@ def archives(server: http.server.HTTPServer, checksum: str | None = None) -> dic
 
 def fetch(folder: Path, where: dict[str, Archive], said: list[str] | None = None) -> Path:
     say = (said if said is not None else []).append
-    return download.download(["RAVDESS"], folder, archives=where, progress=False, say=say)[0]
+    corpus = replace(corpora.by_name("RAVDESS"), archive=where["RAVDESS"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(REGISTERED, "RAVDESS", corpus)
+        return download.download(["RAVDESS"], folder, progress=False, say=say)[0]
 
 
 def test_good_archive(server, tmp_path):
@@ -182,9 +187,9 @@ def test_no_zip(server, tmp_path):
 @pytest.mark.parametrize(
     ("name", "source", "message"),
     [
-        ("IEMOCAP", None, "expected a corpus of RAVDESS"),
-        ("TESS", "zenodo", "expected a corpus on Zenodo"),
-        ("TESS", "ftp", "expected a source of zenodo, kaggle"),
+        ("IEMOCAP", None, "expected one of RAVDESS.* found 'IEMOCAP'"),
+        ("TESS", "archive", "TESS: expected archive to fetch it from, found kaggle"),
+        ("RAVDESS", "ftp", "expected ftp .*found archive and kaggle"),
     ],
 )
 def test_unknown_names_are_refused_before_anything_is_fetched(tmp_path, name, source, message):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
-from ser_tinyml.data import folds
+from ser_tinyml.data import corpora, folds, splits
+from ser_tinyml.data.corpus import REGISTERED
 from ser_tinyml.files import DataError
 
 
@@ -36,7 +39,7 @@ def of_speaker(clips: pd.DataFrame, manifest: pd.Series = NOTHING) -> pd.Series:
 
 def test_speakers_are_dealt_evenly_by_corpus_and_sex() -> None:
     clips = table(*RAVDESS, *SAVEE, ("TESS", "OAF", "female"), ("TESS", "YAF", "female"))
-    fold = of_speaker(clips)
+    fold = of_speaker(clips, folds.deal(clips))
     sex = clips.drop_duplicates("speaker").set_index("speaker")["sex"]
     ravdess = fold[fold.index.str.startswith("RAVDESS")]
     assert pd.crosstab(ravdess, sex[ravdess.index]).isin([2, 3]).all(axis=None)
@@ -44,13 +47,58 @@ def test_speakers_are_dealt_evenly_by_corpus_and_sex() -> None:
     assert fold[fold.index.str.startswith("SAVEE")].nunique() == 4
 
 
-def test_what_the_manifest_says_goes_and_newcomers_fill_the_gaps(tmp_path) -> None:
+def test_who_is_in_no_fold_leaves_the_others_where_they_are() -> None:
     some = table(*RAVDESS[:20], *SAVEE[:3])
-    manifest = folds.read(folds.write(some, tmp_path / "folds.csv"))
-    before, after = of_speaker(some, manifest), of_speaker(table(*RAVDESS, *SAVEE), manifest)
+    everyone = table(*RAVDESS, *SAVEE, ("TESS", "OAF", "female"))
+    manifest = folds.deal(some)
+    before, after = of_speaker(some, manifest), of_speaker(everyone, manifest)
     assert (after[before.index] == before).all()
-    assert after["SAVEE-KL"] not in set(before[before.index.str.startswith("SAVEE")])
-    assert set(after[[f"RAVDESS-{n}" for n in (21, 22, 23, 24)]]) == {0, 1}
+    assert set(after.drop(before.index)) == {folds.NO_FOLD}
+    assert folds.without(some, manifest) == {}
+    found = folds.without(everyone, manifest)
+    assert found == {
+        "RAVDESS": [f"RAVDESS-{n}" for n in (21, 22, 23, 24)],
+        "SAVEE": ["SAVEE-KL"],
+        "TESS": ["TESS-OAF"],
+    }
+    assert folds.about_those_without(found) == (
+        "In no fold, so trained on and never scored: "
+        "4 speakers of RAVDESS, 1 speaker of SAVEE, 1 speaker of TESS."
+    )
+    assert folds.about_those_without({}) == ""
+
+
+def test_a_corpus_may_say_in_which_folds_its_speakers_are(monkeypatch) -> None:
+    corpus = replace(corpora.by_name("SAVEE"), folds={"KL": 3, "DC": 4})
+    monkeypatch.setitem(REGISTERED, "SAVEE", corpus)
+    fold = of_speaker(table(*SAVEE), folds.deal(table(*SAVEE[:1])))
+    assert fold.to_dict() == {
+        "SAVEE-DC": 0,  # the manifest goes before
+        "SAVEE-JE": folds.NO_FOLD,
+        "SAVEE-JK": folds.NO_FOLD,
+        "SAVEE-KL": 3,
+    }
+
+
+@pytest.mark.parametrize("test_fold", range(folds.N_FOLDS))
+@pytest.mark.parametrize("protocol", splits.BY_SPEAKER)
+def test_speakers_in_no_fold_are_trained_on_and_change_nothing_else(
+    protocol, test_fold, monkeypatch
+) -> None:
+    known = table(*RAVDESS[:20], *SAVEE[:3])
+    manifest = folds.deal(known)
+    monkeypatch.setattr(folds, "read", lambda: manifest)
+    newcomers = table(*RAVDESS[20:], *SAVEE[3:], ("CREMA-D", "1001", "male"))
+    options = {"protocol": protocol, "test_fold": test_fold}
+    before = splits.split_speakers(known, **options)
+    after = splits.split_speakers(pd.concat([known, newcomers], ignore_index=True), **options)
+    assert list(after[: len(known)]) == list(before)
+    assert set(after[len(known) :]) == {splits.TRAIN}
+
+
+def test_where_nobody_is_in_a_fold_the_split_says_why() -> None:
+    with pytest.raises(DataError, match="found none .* trained on and never scored: 4 speakers of"):
+        splits.split_speakers(table(*SAVEE).assign(key="?"), protocol="speaker")
 
 
 def test_one_known_clip_settles_its_speaker() -> None:

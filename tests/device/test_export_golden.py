@@ -12,7 +12,7 @@ import pytest
 import small_firmware as small
 
 from ser_tinyml import features, files
-from ser_tinyml.data.corpora import demo
+from ser_tinyml.data import demo
 from ser_tinyml.device.export import Export
 from ser_tinyml.device.export.card import manifest
 from ser_tinyml.device.export.golden import golden_clips

@@ -7,8 +7,10 @@ from dataclasses import asdict, replace
 import numpy as np
 import pandas as pd
 import pytest
+import small_folds
 import small_trials as small
 
+from ser_tinyml.data import corpora
 from ser_tinyml.evaluation import ablations, trials
 from ser_tinyml.evaluation.ablations import Ablation
 from ser_tinyml.evaluation.trials import POOL, Settings
@@ -108,13 +110,14 @@ def test_only_one_kind_of_augmentation_is_only_that() -> None:
 
 
 @every_ablation
-def test_an_ablation_can_be_trained(ablation) -> None:
+def test_an_ablation_can_be_trained(ablation, monkeypatch) -> None:
+    small_folds.deal(monkeypatch, demo_clips())
     settings = ablation.apply(BASE)
     assert (settings.teachers > 0) == (settings.training.distillation > 0)
     if settings.frame_augmentation is not None:
         assert settings.frame_augmentation.shift_frames <= margin(settings.features)
     plan = rows.plan_rows(
-        demo_clips()[demo_clips()["corpus"].isin(settings.corpora)],
+        corpora.select(demo_clips(), settings.corpora),
         class_set=settings.class_set,
         protocol="development",
         augmentation="random",
@@ -227,7 +230,7 @@ def test_a_line_is_the_mean_over_seeds_and_noise_is_for_the_board(tmp_path, monk
         return pd.DataFrame(lines)
 
     monkeypatch.setattr(trials, "run", run)
-    monkeypatch.setattr(ablations.evaluation, "robustness", robustness)
+    monkeypatch.setattr(ablations.cross_validation, "robustness", robustness)
     names = ["absolute dB", "default"]
     found = ablations.run(small.material(tmp_path), BASE, names=names, seeds=[0, 1])
     assert {(one.protocol, one.seed, one.training.seed) for one in asked} == {

@@ -258,10 +258,10 @@ def test_answers_are_those_of_the_test_or_of_validation_where_there_is_none(tmp_
     pd.testing.assert_frame_equal(trials.answers(part), validation)
 
 
-def test_parts_are_all_without_tess_and_each_corpus() -> None:
+def test_parts_are_the_pool_and_each_corpus() -> None:
     table = small.table()
     parts = trials.parts(table)
-    assert list(parts) == [trials.POOL, "CREMA-D", "RAVDESS", "SAVEE", "TESS"]
+    assert list(parts) == [trials.POOL, "RAVDESS", "SAVEE", "CREMA-D", "TESS"]
     assert set(parts[trials.POOL]["corpus"]) == {"CREMA-D", "RAVDESS", "SAVEE"}
     assert sum(len(parts[name]) for name in small.SPEAKERS) == len(table)
     one = table[table["corpus"].isin(["RAVDESS", "TESS"])]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import small_folds
 
 from ser_tinyml.data import folds, labels, splits
 from ser_tinyml.features import rows
@@ -42,6 +43,11 @@ def clips() -> pd.DataFrame:
         for corpus, speaker, sex in speakers
         for emotion in emotions
     )
+
+
+@pytest.fixture(autouse=True)
+def manifest(clips, monkeypatch) -> None:
+    small_folds.deal(monkeypatch, clips)
 
 
 def test_four_classes_are_the_published_ones(clips) -> None:

@@ -107,7 +107,7 @@ def test_speakers_show_the_score_against_the_share_that_trained() -> None:
     assert shown == {
         "RAVDESS": [[25, 100], [0.45, 0.66]],
         "TESS": [[25, 100], [0.4, 0.5]],
-        "without TESS": [[25, 100], [0.55, 0.70]],
+        POOL: [[25, 100], [0.55, 0.70]],
     }
     assert [text.get_text() for text in axis.get_xticklabels()] == ["25", "100"]
     figure.canvas.draw()

@@ -5,7 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import PurePath
 
-from ser_tinyml.data.corpora.corpus import MISLABELLED, NOT_UNDERSTOOD, ClipName, Corpus, Refusal
+from ser_tinyml.data.corpus import (
+    MISLABELLED,
+    NOT_UNDERSTOOD,
+    ClipName,
+    Corpus,
+    Refusal,
+    register,
+)
 
 EMOTIONS = {
     "NEU": "neutral",
@@ -66,27 +73,31 @@ def parse(path: PurePath) -> ClipName | Refusal | None:
     )
 
 
-CORPUS = Corpus(
-    name="CREMA-D",
-    title="Crowd-sourced Emotional Multimodal Actors Dataset",
-    licence="ODbL 1.0 (database), DbCL 1.0 (contents)",
-    citation=(
-        "Cao H., Cooper D. G., Keutmann M. K., Gur R. C., Nenkova A., Verma R. (2014). CREMA-D: "
-        "Crowd-sourced Emotional Multimodal Actors Dataset. IEEE Transactions on Affective "
-        "Computing 5(4), 377-390. doi:10.1109/TAFFC.2014.2336244"
-    ),
-    homepage="https://github.com/CheyneyComputerScience/CREMA-D",
-    published_clips=7442,
-    published_emotions={
-        emotion: 1087 if emotion == "neutral" else 1271 for emotion in EMOTIONS.values()
-    },
-    speakers=SPEAKERS,
-    parse=parse,
-    quirks=(
-        "1006_TIE, 1013_WSI and 1017_IWW are one recording under two emotions: both left out.",
-        "1076_MTI_SAD_XX is silent: left out.",
-        "1040_ITH_SAD_X lacks an X in its name: read as XX, noted.",
-        "Copies taken without Git LFS hold pointers of 130 bytes instead of sound: left out.",
-        "No surprise and no calm.",
-    ),
+register(
+    Corpus(
+        name="CREMA-D",
+        title="Crowd-sourced Emotional Multimodal Actors Dataset",
+        licence="ODbL 1.0 (database), DbCL 1.0 (contents)",
+        citation=(
+            "Cao H., Cooper D. G., Keutmann M. K., Gur R. C., Nenkova A., Verma R. (2014). "
+            "CREMA-D: Crowd-sourced Emotional Multimodal Actors Dataset. IEEE Transactions on "
+            "Affective Computing 5(4), 377-390. doi:10.1109/TAFFC.2014.2336244"
+        ),
+        homepage="https://github.com/CheyneyComputerScience/CREMA-D",
+        published_emotions={
+            emotion: 1087 if emotion == "neutral" else 1271 for emotion in EMOTIONS.values()
+        },
+        speakers=SPEAKERS,
+        parse=parse,
+        colour="#a15b9e",
+        rank=3,
+        kaggle="ejlok1/cremad",
+        quirks=(
+            "1006_TIE, 1013_WSI and 1017_IWW are one recording under two emotions: both left out.",
+            "1076_MTI_SAD_XX is silent: left out.",
+            "1040_ITH_SAD_X lacks an X in its name: read as XX, noted.",
+            "Copies taken without Git LFS hold pointers of 130 bytes instead of sound: left out.",
+            "No surprise and no calm.",
+        ),
+    )
 )

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import PurePath
 
-from ser_tinyml.data.corpora.corpus import (
+from ser_tinyml.data.corpus import (
     MISLABELLED,
     NOT_UNDERSTOOD,
     SONG,
     VIDEO,
+    Archive,
     ClipName,
     Corpus,
     Refusal,
+    register,
 )
 
 EMOTIONS = {
@@ -70,26 +72,35 @@ def parse(path: PurePath) -> ClipName | Refusal | None:
     )
 
 
-CORPUS = Corpus(
-    name="RAVDESS",
-    title="Ryerson Audio-Visual Database of Emotional Speech and Song",
-    licence="CC BY-NC-SA 4.0",
-    citation=(
-        "Livingstone S. R., Russo F. A. (2018). The Ryerson Audio-Visual Database of Emotional "
-        "Speech and Song (RAVDESS). PLoS ONE 13(5): e0196391. doi:10.1371/journal.pone.0196391"
-    ),
-    homepage="https://zenodo.org/records/1188976",
-    published_clips=1440,
-    published_emotions={
-        emotion: 96 if emotion == "neutral" else 192 for emotion in EMOTIONS.values()
-    },
-    speakers=SPEAKERS,
-    parse=parse,
-    quirks=(
-        "Five clips are stereo with identical channels: kept, noted.",
-        "Two clips of actor 07 (03-01-03-01-02-01 and -02) are one recording: the first is kept.",
-        "The Kaggle archive holds everything twice: second copies are left out.",
-        "Song and the sound of the videos have the same names but for a code: left out.",
-        "Recorded very quietly: RMS around 0.01 of full scale.",
-    ),
+register(
+    Corpus(
+        name="RAVDESS",
+        title="Ryerson Audio-Visual Database of Emotional Speech and Song",
+        licence="CC BY-NC-SA 4.0",
+        citation=(
+            "Livingstone S. R., Russo F. A. (2018). The Ryerson Audio-Visual Database of Emotional "
+            "Speech and Song (RAVDESS). PLoS ONE 13(5): e0196391. doi:10.1371/journal.pone.0196391"
+        ),
+        homepage="https://zenodo.org/records/1188976",
+        published_emotions={
+            emotion: 96 if emotion == "neutral" else 192 for emotion in EMOTIONS.values()
+        },
+        speakers=SPEAKERS,
+        parse=parse,
+        colour="#3b6fa0",
+        rank=1,
+        archive=Archive(
+            url="https://zenodo.org/records/1188976/files/Audio_Speech_Actors_01-24.zip?download=1",
+            checksum="md5:bc696df654c87fed845eb13823edef8a",
+        ),
+        kaggle="uwrfkaggler/ravdess-emotional-speech-audio",
+        quirks=(
+            "Five clips are stereo with identical channels: kept, noted.",
+            "Two clips of actor 07 (03-01-03-01-02-01 and -02) are one recording: "
+            "the first is kept.",
+            "The Kaggle archive holds everything twice: second copies are left out.",
+            "Song and the sound of the videos have the same names but for a code: left out.",
+            "Recorded very quietly: RMS around 0.01 of full scale.",
+        ),
+    )
 )

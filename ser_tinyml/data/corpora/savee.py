@@ -5,7 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import PurePath
 
-from ser_tinyml.data.corpora.corpus import MISLABELLED, NOT_UNDERSTOOD, ClipName, Corpus, Refusal
+from ser_tinyml.data.corpus import (
+    MISLABELLED,
+    NOT_UNDERSTOOD,
+    ClipName,
+    Corpus,
+    Refusal,
+    register,
+)
 
 EMOTIONS = {
     "n": "neutral",
@@ -45,25 +52,30 @@ def parse(path: PurePath) -> ClipName | Refusal | None:
     )
 
 
-CORPUS = Corpus(
-    name="SAVEE",
-    title="Surrey Audio-Visual Expressed Emotion",
-    licence="free for research after registration",
-    citation=(
-        "Haq S., Jackson P. J. B. (2010). Multimodal Emotion Recognition. In Wang W. (ed.), "
-        "Machine Audition: Principles, Algorithms and Systems, 398-423. IGI Global"
-    ),
-    homepage="http://kahlan.eps.surrey.ac.uk/savee/",
-    published_clips=480,
-    published_emotions={
-        emotion: 120 if emotion == "neutral" else 60 for emotion in EMOTIONS.values()
-    },
-    speakers=SPEAKERS,
-    parse=parse,
-    quirks=(
-        "Some copies keep the speakers in folders (DC/a01.wav): read alike.",
-        "176 clips reach full scale: kept, noted.",
-        "Recorded loudly: RMS around 0.1, ten times RAVDESS; level alone tells the corpora apart.",
-        "Some sentences were spoken in one emotion only: words can give the emotion away.",
-    ),
+register(
+    Corpus(
+        name="SAVEE",
+        title="Surrey Audio-Visual Expressed Emotion",
+        licence="free for research after registration",
+        citation=(
+            "Haq S., Jackson P. J. B. (2010). Multimodal Emotion Recognition. In Wang W. (ed.), "
+            "Machine Audition: Principles, Algorithms and Systems, 398-423. IGI Global"
+        ),
+        homepage="http://kahlan.eps.surrey.ac.uk/savee/",
+        published_emotions={
+            emotion: 120 if emotion == "neutral" else 60 for emotion in EMOTIONS.values()
+        },
+        speakers=SPEAKERS,
+        parse=parse,
+        colour="#4d9a6a",
+        rank=2,
+        kaggle="ejlok1/surrey-audiovisual-expressed-emotion-savee",
+        quirks=(
+            "Some copies keep the speakers in folders (DC/a01.wav): read alike.",
+            "176 clips reach full scale: kept, noted.",
+            "Recorded loudly: RMS around 0.1, ten times RAVDESS; "
+            "level alone tells the corpora apart.",
+            "Some sentences were spoken in one emotion only: words can give the emotion away.",
+        ),
+    )
 )

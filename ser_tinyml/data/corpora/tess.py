@@ -5,7 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import PurePath
 
-from ser_tinyml.data.corpora.corpus import MISLABELLED, ClipName, Corpus, Refusal
+from ser_tinyml.data.corpus import (
+    MISLABELLED,
+    ClipName,
+    Corpus,
+    Refusal,
+    register,
+)
 
 EMOTIONS = {
     "neutral": "neutral",
@@ -52,24 +58,30 @@ def _speaker(written: str) -> str:
     return "OAF" if written == "OA" else written
 
 
-CORPUS = Corpus(
-    name="TESS",
-    title="Toronto Emotional Speech Set",
-    licence="CC BY-NC-ND 4.0",
-    citation=(
-        "Pichora-Fuller M. K., Dupuis K. (2020). Toronto emotional speech set (TESS). "
-        "Borealis. doi:10.5683/SP2/E8H2MF"
-    ),
-    homepage="https://doi.org/10.5683/SP2/E8H2MF",
-    published_clips=2800,
-    published_emotions=dict.fromkeys(EMOTIONS.values(), 400),
-    speakers=("OAF", "YAF"),
-    parse=parse,
-    quirks=(
-        "Folders differ in case and wording (OAF_Fear, YAF_pleasant_surprised): any will do.",
-        "One file is named OA_bite_neutral: read as OAF, noted.",
-        "OAF_food_fear is at 96 kHz, the others at 24.414 kHz: kept, noted.",
-        "The Kaggle archive holds everything twice: second copies are left out.",
-        "Every clip is one carrier sentence, 'Say the word …': a net learns the two voices fast.",
-    ),
+register(
+    Corpus(
+        name="TESS",
+        title="Toronto Emotional Speech Set",
+        licence="CC BY-NC-ND 4.0",
+        citation=(
+            "Pichora-Fuller M. K., Dupuis K. (2020). Toronto emotional speech set (TESS). "
+            "Borealis. doi:10.5683/SP2/E8H2MF"
+        ),
+        homepage="https://doi.org/10.5683/SP2/E8H2MF",
+        published_emotions=dict.fromkeys(EMOTIONS.values(), 400),
+        speakers=("OAF", "YAF"),
+        parse=parse,
+        pooled=False,  # two speakers, one sentence: it says little of other voices
+        colour="#c9713d",
+        rank=4,
+        kaggle="ejlok1/toronto-emotional-speech-set-tess",
+        quirks=(
+            "Folders differ in case and wording (OAF_Fear, YAF_pleasant_surprised): any will do.",
+            "One file is named OA_bite_neutral: read as OAF, noted.",
+            "OAF_food_fear is at 96 kHz, the others at 24.414 kHz: kept, noted.",
+            "The Kaggle archive holds everything twice: second copies are left out.",
+            "Every clip is one carrier sentence, 'Say the word …': "
+            "a net learns the two voices fast.",
+        ),
+    )
 )

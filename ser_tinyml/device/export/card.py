@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 
 from ser_tinyml import files
-from ser_tinyml.data.corpora import BY_NAME as CORPORA
+from ser_tinyml.data import corpora
 from ser_tinyml.device.export.model import Export
 from ser_tinyml.device.export.sources import environment
 from ser_tinyml.device.export.tables import sizes
@@ -56,7 +56,7 @@ def model_card(export: Export, metrics: Mapping[str, Mapping[str, Any]], *, name
                 scores=_scores(training["scores"], conversion["int8_tflm"]),
                 corpora=[]
                 if index["synthetic"]
-                else [CORPORA[corpus] for corpus in rows["corpora"]],
+                else [corpora.by_name(name) for name in rows["corpora"]],
             )
         )
     except (KeyError, jinja2.UndefinedError) as error:

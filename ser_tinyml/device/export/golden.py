@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ser_tinyml import features
-from ser_tinyml.data.corpora import demo
+from ser_tinyml.data import demo
 from ser_tinyml.device.export.model import Export
 from ser_tinyml.device.golden import Golden, GoldenClip
 from ser_tinyml.sound import audio

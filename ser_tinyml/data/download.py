@@ -1,4 +1,4 @@
-"""Fetch the published corpora: RAVDESS from Zenodo with a checksum, all four through Kaggle."""
+"""Fetch published corpora: as an archive with a checksum, or through Kaggle."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import shutil
 import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,33 +15,12 @@ import requests
 from tqdm import tqdm
 
 from ser_tinyml import files
-from ser_tinyml.data.corpora import BY_NAME, ClipName, Corpus
+from ser_tinyml.data import corpora
+from ser_tinyml.data.corpora import Archive, ClipName, Corpus
 
-SOURCES = ("zenodo", "kaggle")
-KAGGLE = {
-    "RAVDESS": "uwrfkaggler/ravdess-emotional-speech-audio",
-    "TESS": "ejlok1/toronto-emotional-speech-set-tess",
-    "SAVEE": "ejlok1/surrey-audiovisual-expressed-emotion-savee",
-    "CREMA-D": "ejlok1/cremad",
-}
+SOURCES = ("archive", "kaggle")
 WORKPLACE = ".download"  # inside the recordings folder; hidden, so the index passes it by
 TIMEOUT = (10.0, 60.0)  # s, to connect and between two packets
-
-
-@dataclass(frozen=True, kw_only=True)
-class Archive:
-    """A zip file on a server, with the checksum that its publisher states."""
-
-    url: str
-    checksum: str  # "md5:…" or "sha256:…"
-
-
-ZENODO = {
-    "RAVDESS": Archive(
-        url="https://zenodo.org/records/1188976/files/Audio_Speech_Actors_01-24.zip?download=1",
-        checksum="md5:bc696df654c87fed845eb13823edef8a",
-    )
-}
 
 
 def download(
@@ -50,7 +28,6 @@ def download(
     folder: str | Path,
     *,
     source: str | None = None,
-    archives: dict[str, Archive] | None = None,
     progress: bool = True,
     say: Callable[[str], Any] = print,
 ) -> list[Path]:
@@ -61,11 +38,9 @@ def download(
     Parameters
     ----------
     names
-        Of RAVDESS, TESS, SAVEE and CREMA-D.
+        Of corpora that are registered and say where they can be fetched.
     source
-        "zenodo" (RAVDESS alone) or "kaggle"; by default Zenodo where it has the corpus.
-    archives
-        Where the zip files are; by default `ZENODO`.
+        "archive" or "kaggle"; by default the archive, where the corpus has one.
     progress
         Show progress bars.
     say
@@ -74,10 +49,10 @@ def download(
     Raises
     ------
     DataError
-        If a name or source is not known, the server does not answer, or the archive is damaged.
+        If a corpus is not known or has no such source, the server does not answer, or the archive
+        is damaged.
     """
-    archives = ZENODO if archives is None else archives
-    plans = [_plan(name, source, archives) for name in names]
+    plans = [_plan(name, source) for name in names]
     return [
         _fetch(corpus, Path(folder), archive=archive, progress=progress, say=say)
         for corpus, archive in plans
@@ -94,16 +69,15 @@ def licence(corpus: Corpus) -> str:
     )
 
 
-def _plan(
-    name: str, source: str | None, archives: dict[str, Archive]
-) -> tuple[Corpus, Archive | None]:
-    if name not in BY_NAME:
-        raise files.DataError(f"{name}: expected a corpus of {', '.join(BY_NAME)}")
-    if source not in (None, *SOURCES):
-        raise files.DataError(f"{source}: expected a source of {', '.join(SOURCES)}")
-    if source == "zenodo" and name not in archives:
-        raise files.DataError(f"{name}: expected a corpus on Zenodo ({', '.join(archives)})")
-    return BY_NAME[name], None if source == "kaggle" else archives.get(name)
+def _plan(name: str, source: str | None) -> tuple[Corpus, Archive | None]:
+    corpus = corpora.by_name(name)
+    has = [kind for kind in SOURCES if getattr(corpus, kind)]
+    if not has or source not in (None, *has):
+        raise files.DataError(
+            f"{name}: expected {source or 'a source'} to fetch it from, "
+            f"found {' and '.join(has) or 'none'}; {corpus.homepage or 'its publisher'} may have it"
+        )
+    return corpus, None if source == "kaggle" else corpus.archive
 
 
 def _fetch(
@@ -117,7 +91,7 @@ def _fetch(
     say(licence(corpus))
     target = folder / corpus.name
     there = _count(corpus, target)
-    if there >= corpus.published_clips:
+    if there and there >= corpus.published_clips:
         say(f"{target}: {there} clips are there already")
         return target
     if target.exists() and any(target.iterdir()):
@@ -132,7 +106,7 @@ def _fetch(
     else:
         _from_kaggle(corpus, workplace=workplace, target=target)
     there = _count(corpus, target)
-    say(f"{target}: {there} of {corpus.published_clips} clips")
+    say(f"{target}: {there} of {corpus.published_clips or there} clips")
     return target
 
 
@@ -224,7 +198,7 @@ def _from_kaggle(corpus: Corpus, *, workplace: Path, target: Path) -> None:
         raise files.DataError(
             f"{corpus.name}: expected kagglehub to be installed: pip install kagglehub"
         ) from error
-    handle = KAGGLE[corpus.name]
+    handle = corpus.kaggle
     try:
         with _environment(KAGGLEHUB_CACHE=str(workplace.resolve())):
             path = Path(kagglehub.dataset_download(handle))

@@ -493,7 +493,7 @@ def _speak_in_fresh_process(lines: Sequence[_Line]) -> None:
     root = str(ROOT)
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
-        [sys.executable, "-m", "ser_tinyml.data.corpora.demo"],
+        [sys.executable, "-m", "ser_tinyml.data.demo"],
         input=json.dumps([asdict(line) for line in lines]),
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         capture_output=True,
