@@ -6,8 +6,9 @@ All of it is read from the sources; nothing of the package is imported.
 from __future__ import annotations
 
 import ast
+import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -119,6 +120,37 @@ def imports(source: str, package: str) -> Iterator[str]:
         yield from (name for name in names if name in modules())
 
 
+def names_in(source: str) -> set[str]:
+    """What a module has at its top: what others may import from it."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            found.add(node.name)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            found |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+    return found
+
+
+def missing(source: str) -> Iterator[str]:
+    """What code imports from the house that is not there, which only shows when it runs."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from lost(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            there = modules().get(node.module)
+            names = names_in(there.read_text("utf-8")) if there else set()
+            asked = [alias.name for alias in node.names if alias.name not in names]
+            yield from lost(f"{node.module}.{name}" for name in asked)
+
+
+def lost(names: Iterable[str]) -> Iterator[str]:
+    """Those that belong to the house and are no module of it."""
+    inside = (name for name in names if name.split(".")[0] == PACKAGE.name)
+    return (name for name in inside if name not in modules())
+
+
 @cache
 def graph() -> dict[str, set[str]]:
     """Module -> modules that it imports."""
@@ -166,6 +198,15 @@ def test_a_wing_imports_only_from_wings_below_it():
     assert wrong <= STILL["imports"]
 
 
+def test_what_is_imported_is_there():
+    found = {place(path): [*missing(path.read_text("utf-8"))] for path in python_files()}
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+        code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+        found[place(path)] = [name for source in code for name in missing(source)]
+    assert not {name: lost for name, lost in found.items() if lost}
+
+
 def test_no_module_imports_itself_by_way_of_others():
     done: set[str] = set()
 
@@ -210,3 +251,17 @@ def test_functions_stay_simple():
 )
 def test_imports_are_found_wherever_they_stand(source, found):
     assert list(imports(source, "ser_tinyml.features")) == found
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import ser_tinyml.nonsense",
+        "from ser_tinyml import nonsense",
+        "def f():\n    from ser_tinyml.files import nonsense",
+        "from ser_tinyml.nonsense import DataError",
+    ],
+)
+def test_an_import_of_nothing_is_found(source):
+    assert "nonsense" in "".join(missing(source))
+    assert not [*missing("from ser_tinyml.files import DataError, read_json\nimport os")]
