@@ -26,7 +26,7 @@ def _download_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _download(options: argparse.Namespace) -> None:
-    from ser_tinyml.data.corpora import download
+    from ser_tinyml.data import download
 
     download.download(options.corpora, options.folder, source=options.source)
 
