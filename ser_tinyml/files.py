@@ -9,7 +9,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -100,6 +100,11 @@ def write_array(path: str | Path, array: np.ndarray) -> Path:
     return _write(path, lambda stream: np.save(stream, array, allow_pickle=False))
 
 
+def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> Path:
+    """Write arrays by name as .npz."""
+    return _write(path, lambda stream: np.savez(stream, **arrays))
+
+
 def read_bytes(path: str | Path) -> bytes:
     """Read a file whole.
 
@@ -164,6 +169,22 @@ def listing(folder: str | Path) -> Iterator[tuple[str, int, int]]:
             except OSError:
                 continue
             yield path.relative_to(folder).as_posix(), stat.st_size, stat.st_mtime_ns
+
+
+def open_array(path: str | Path) -> np.ndarray:
+    """Open a .npy file; its values stay on disk until they are used.
+
+    Raises
+    ------
+    DataError
+        If it is missing or no array.
+    """
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError as error:
+        raise DataError(f"{path}: expected a readable file, found: {error.strerror}") from error
+    except ValueError as error:
+        raise DataError(f"{path}: expected an array, found: {error}") from error
 
 
 def sha256_bytes(data: bytes | memoryview) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ser_tinyml import files
+from ser_tinyml import files, plugins
 from ser_tinyml.files import DataError, sha256_bytes
 
 PACKAGE = Path(__file__).resolve().parent
@@ -137,7 +137,8 @@ def module_hashes(sources: Iterable[str], *, root: Path = ROOT) -> dict[str, str
     Returns
     -------
     hashes
-        Name of a module, for example "ser_tinyml.files", to its `code_hash`; sorted by name.
+        Name of a module, for example "ser_tinyml.files", to its `code_hash`; sorted by name. Where
+        plugins may take part, "plugin <file name>" of each comes after them.
     """
     found: dict[str, str] = {}
     waiting = [name for source in sources for name in _imports(source)]
@@ -150,7 +151,10 @@ def module_hashes(sources: Iterable[str], *, root: Path = ROOT) -> dict[str, str
             waiting += _imports(found[name])
             if "iter_modules(__path__)" in found[name]:  # it imports what lies in its folder
                 waiting += [f"{name}.{file.stem}" for file in path.parent.glob("[!_]*.py")]
-    return {name: code_hash(source) for name, source in sorted(found.items())}
+    hashes = {name: code_hash(source) for name, source in sorted(found.items())}
+    if plugins.__name__ in found and root == ROOT:
+        hashes |= {f"plugin {name}": code_hash(text) for name, text in plugins.sources().items()}
+    return hashes
 
 
 def _imports(source: str) -> Iterator[str]:

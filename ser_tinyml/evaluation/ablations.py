@@ -21,6 +21,7 @@ from ser_tinyml.sound import degrade
 from ser_tinyml.sound.augment import AugmentConfig
 
 BASE = "default"
+MIXED = {"training.mixing": 0.5}
 SCORES = ("accuracy", "macro_f1", "majority_accuracy", "majority_uar")
 DEGRADED = {"uar_noise": "pink 10 dB", "uar_loud": "gain +20 dB"}  # column: its condition
 
@@ -36,7 +37,8 @@ class Ablation:
     name
         What is changed, in a few words.
     changes
-        Fields of `trials.Settings` by name, with a dot into its parts: ``features.n_mfcc``.
+        Fields of `RowPlan` and `Recipe` by name, with a dot into their parts: ``features.n_mfcc``;
+        or of `trials.Settings`.
     """
 
     group: str
@@ -45,13 +47,22 @@ class Ablation:
 
     def apply(self, base: Settings) -> Settings:
         """The settings with the change made."""
-        changed: dict[str, Any] = {}
+        changed: dict[str, dict[str, Any]] = {"rows": {}, "recipe": {}, "": {}}
         for path, value in self.changes.items():
             part, dot, field = path.partition(".")
+            owner = next(
+                (name for name in ("rows", "recipe") if hasattr(getattr(base, name), part)), ""
+            )
             if dot:
-                value = replace(changed.get(part, getattr(base, part)), **{field: value})
-            changed[part] = value
-        return replace(base, **changed)
+                before = changed[owner].get(part, getattr(getattr(base, owner), part))
+                value = replace(before, **{field: value})
+            changed[owner][part] = value
+        return replace(
+            base,
+            rows=replace(base.rows, **changed["rows"]),
+            recipe=replace(base.recipe, **changed["recipe"]),
+            **changed[""],
+        )
 
 
 def _alone(**kept: Any) -> dict[str, Any]:
@@ -78,11 +89,15 @@ def quick(default: Settings, *, epochs: int) -> Settings:
     These two take most of the time, and are ablations of their own.
     """
     settings = trials.without_teachers(default)
+    recipe = settings.recipe
     return replace(
         settings,
-        copies=0,
-        training=replace(settings.training, epochs=epochs, loud=0.0),
-        teacher_training=replace(settings.teacher_training, epochs=epochs),
+        rows=replace(settings.rows, augmented_rows=0, loud=0.0),
+        recipe=replace(
+            recipe,
+            training=replace(recipe.training, epochs=epochs, loud=0.0),
+            teacher_training=replace(recipe.teacher_training, epochs=epochs),
+        ),
     )
 
 
@@ -94,27 +109,25 @@ def table(base: Settings) -> list[Ablation]:
     base
         From `quick`.
     """
-    frames, training = base.frame_augmentation, base.training
-    if frames is None:
+    if base.recipe.frame_augmentation is None:
         raise DataError("ablations: expected a default with frame augmentation, found none")
-    seconds = base.features.sample_rate / base.features.hop_length
-    stack = base.features.stack
+    groups = (_of_features, _of_alignment, _of_augmentation, _of_training, _of_data, _of_teachers)
+    return [Ablation(BASE, BASE, {}), *(one for group in groups for one in group(base))]
+
+
+def _of_features(base: Settings) -> list[Ablation]:
+    """What the net sees of a frame, and for how long it looks."""
+    features, plain = base.rows.features, {"features.delta_frames": 0}
+    stack = features.stack
+    seconds = features.sample_rate / features.hop_length
 
     def context(length_s: float) -> int:
         return round(length_s * seconds / stack) * stack
 
-    def fewer_speakers(share: float) -> dict[str, Any]:
-        # as many steps for fewer speakers
-        return {"speaker_share": share, "training.epochs": round(training.epochs / share)}
-
-    default, plain, mixed = Settings(), {"features.delta_frames": 0}, {"training.mixing": 0.5}
-    copies = {"copies": default.copies}
-    taught = {"training.distillation": default.training.distillation}
     return [
-        Ablation(BASE, BASE, {}),
         Ablation("features", "13 MFCC", {"features.n_mfcc": 13, **plain}),
         Ablation("features", "13 MFCC and changes", {"features.n_mfcc": 13}),
-        Ablation("features", f"{base.features.n_mfcc} MFCC", plain),
+        Ablation("features", f"{features.n_mfcc} MFCC", plain),
         Ablation("features", "40 MFCC", {"features.n_mfcc": 40, **plain}),
         Ablation("features", "40 log mel bands", {"features.n_mfcc": 0, **plain}),
         Ablation("features", "PCEN, then MFCC and changes", {"features.level": "pcen"}),
@@ -128,20 +141,37 @@ def table(base: Settings) -> list[Ablation]:
             "hop 16 ms, 4 frames a step",
             {
                 "features.hop_length": 256,
-                "features.n_frames": 2 * base.features.n_frames,
-                "features.delta_frames": 2 * base.features.delta_frames,
+                "features.n_frames": 2 * features.n_frames,
+                "features.delta_frames": 2 * features.delta_frames,
                 "features.n_mfcc": 13,
                 "features.stack": 2 * stack,
             },
         ),
+        Ablation("context", "2 s", {"features.n_frames": context(2)}),
+        Ablation("context", "4 s", {"features.n_frames": context(4)}),
+    ]
+
+
+def _of_alignment(base: Settings) -> list[Ablation]:
+    """Where the features begin, and what their level is measured against."""
+    features = base.rows.features
+    return [
         Ablation("alignment", "from the first sample", {"features.onset_db": None}),
         Ablation(
             "alignment",
             "random window",
-            {"frame_augmentation.shift_frames": margin(base.features)},
+            {"frame_augmentation.shift_frames": margin(features)},
         ),
         Ablation("level", "absolute dB", {"features.level": "absolute"}),
         Ablation("level", "below the clip's maximum", {"features.level": "clip_max"}),
+    ]
+
+
+def _of_augmentation(base: Settings) -> list[Ablation]:
+    """How training clips are changed."""
+    frames = base.recipe.frame_augmentation
+    copies = {"augmented_rows": Settings().rows.augmented_rows}
+    return [
         Ablation("augmentation", "no augmentation", {"frame_augmentation": None}),
         Ablation("augmentation", "only pace", _alone(stretch=frames.stretch)),
         Ablation("augmentation", "only shift", _alone(shift_frames=frames.shift_frames)),
@@ -161,8 +191,14 @@ def table(base: Settings) -> list[Ablation]:
         Ablation(
             "augmentation",
             "every second clip 20 dB too loud",
-            {"copies": 1, "waveform_augmentation": TOO_LOUD},
+            {"augmented_rows": 1, "waveform_augmentation": TOO_LOUD},
         ),
+    ]
+
+
+def _of_training(base: Settings) -> list[Ablation]:
+    """How the net is fitted."""
+    return [
         Ablation("training", "classes not weighted", {"training.class_weights": "none"}),
         Ablation("training", "classes weighted half-way", {"training.class_weights": "sqrt"}),
         Ablation("training", "no label smoothing", {"training.label_smoothing": 0.0}),
@@ -172,16 +208,34 @@ def table(base: Settings) -> list[Ablation]:
         Ablation("training", "no average of weights", {"training.averaging": 0.0}),
         Ablation("training", "no dropout between layers", {"training.between_dropout": 0.0}),
         Ablation("training", "all TESS clips", {"training.speaker_clips": 0}),
-        Ablation("training", "clips mixed", mixed),
+        Ablation("training", "clips mixed", MIXED),
         Ablation("training", "sounds without speech too", {"training.nonspeech": 0.15}),
+        Ablation("int8", "trained for int8", {"training.int8_weights": True}),
+    ]
+
+
+def _of_data(base: Settings) -> list[Ablation]:
+    """Who trains."""
+    training = base.recipe.training
+
+    def fewer_speakers(share: float) -> dict[str, Any]:
+        # as many steps for fewer speakers
+        return {"speaker_share": share, "training.epochs": round(training.epochs / share)}
+
+    return [
         Ablation("corpora", "without CREMA-D", {"corpora": ("RAVDESS", "TESS", "SAVEE")}),
         Ablation("corpora", "without TESS", {"corpora": ("RAVDESS", "SAVEE", "CREMA-D")}),
         Ablation("speakers", "a quarter of the speakers", fewer_speakers(1 / 4)),
         Ablation("speakers", "half of the speakers", fewer_speakers(1 / 2)),
         Ablation("speakers", "three quarters of the speakers", fewer_speakers(3 / 4)),
-        Ablation("context", "2 s", {"features.n_frames": context(2)}),
-        Ablation("context", "4 s", {"features.n_frames": context(4)}),
-        Ablation("int8", "trained for int8", {"training.int8_weights": True}),
+    ]
+
+
+def _of_teachers(base: Settings) -> list[Ablation]:
+    """Who teaches."""
+    training = base.recipe.training
+    taught = {"training.distillation": Settings().recipe.training.distillation}
+    return [
         Ablation(
             "distillation",
             "taught by two nets of its size",
@@ -200,7 +254,7 @@ def table(base: Settings) -> list[Ablation]:
         Ablation(
             "distillation",
             "the same, clips mixed",
-            {"teachers": 2, "generations": 2, **taught, **mixed},
+            {"teachers": 2, "generations": 2, **taught, **MIXED},
         ),
         Ablation(
             "distillation",
@@ -249,12 +303,14 @@ def run(
         raise DataError(f"ablation: expected one of {list(known)}, found {unknown[0]!r}")
     chosen = [known[name] for name in names] if names else list(known.values())
     settings = [
-        trials.seeded(replace(one, protocol="development"), seed)
+        trials.seeded(replace(one, rows=replace(one.rows, protocol="development")), seed)
         for one in (ablation.apply(base) for ablation in chosen)
         for seed in seeds
     ]
     folders = trials.run(material, settings, jobs=jobs)
-    board = [folder for folder, one in zip(folders, settings, strict=True) if one.features.causal]
+    board = [
+        folder for folder, one in zip(folders, settings, strict=True) if one.rows.features.causal
+    ]
     conditions = {name: degrade.CONDITIONS[name] for name in DEGRADED.values()}
     cross_validation.robustness(material, board, conditions=conditions, jobs=jobs)
     lines = []
@@ -264,7 +320,7 @@ def run(
         summary = cross_validation.summary(scores)
         pool = summary.loc[POOL]
         of_seed = scores.query("kind == 'int8' and part == @POOL")["uar"]
-        line = {"speaker_share": ablation.apply(base).speaker_share}
+        line = {"speaker_share": ablation.apply(base).rows.speaker_share}
         line |= {"uar": pool["uar"], "uar_low": of_seed.min(), "uar_high": of_seed.max()}
         line |= pool[["float_uar", *SCORES, *pool.filter(regex="^recall_").index]].to_dict()
         line |= {f"uar_{part}": uar for part, uar in summary["uar"].items() if part != POOL}

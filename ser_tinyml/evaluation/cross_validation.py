@@ -36,7 +36,9 @@ def fold_settings(
 ) -> list[Settings]:
     """Settings of every fold and seed."""
     return [
-        trials.seeded(replace(base, protocol="speaker", test_fold=fold), seed)
+        trials.seeded(
+            replace(base, rows=replace(base.rows, protocol="speaker", test_fold=fold)), seed
+        )
         for seed in seeds
         for fold in test_folds
     ]
@@ -54,14 +56,14 @@ def scores(trial_folders: Sequence[Path]) -> pd.DataFrame:
     """
     lines = []
     for folder in trial_folders:
-        settings = files.read_json(folder / "trial.json")["settings"]
+        trial = files.read_json(folder / "trial.json")
         classes = files.read_json(folder / "labels.json")
         for kind in KINDS:
             for part, table in trials.parts(trials.answers(folder, kind=kind)).items():
                 found = trials.score(table, classes)
                 recall = {f"recall_{name}": value for name, value in found.pop("recall").items()}
                 del found["confusion"]
-                where = {"fold": settings["test_fold"], "seed": settings["seed"]}
+                where = {"fold": trial["fold"], "seed": trial["seed"]}
                 lines.append({**where, "kind": kind, "part": part, **found, **recall})
     return pd.DataFrame(lines).astype({"uar": float})
 
@@ -102,11 +104,11 @@ def pooled(trial_folders: Sequence[Path], *, kind: str = "int8") -> pd.DataFrame
     tables = []
     for folder in trial_folders:
         table = trials.answers(folder, kind=kind)
-        settings = files.read_json(folder / "trial.json")["settings"]
+        trial = files.read_json(folder / "trial.json")
         tables.append(
             corpora.pool(table).assign(
-                fold=settings["test_fold"],
-                seed=settings["seed"],
+                fold=trial["fold"],
+                seed=trial["seed"],
                 threshold=Release.load(folder).threshold,
             )
         )
@@ -128,7 +130,7 @@ def several_nets(trial_folders: Sequence[Path]) -> pd.DataFrame:
     """
     by_fold: dict[int, list[pd.DataFrame]] = {}
     for folder in trial_folders:
-        fold = files.read_json(folder / "trial.json")["settings"]["test_fold"]
+        fold = files.read_json(folder / "trial.json")["fold"]
         by_fold.setdefault(fold, []).append(trials.answers(folder, kind="float"))
     classes = files.read_json(trial_folders[0] / "labels.json")
     lines = []
@@ -215,7 +217,7 @@ def robustness(
         pass
     lines = []
     for folder in trial_folders:
-        settings = files.read_json(folder / "trial.json")["settings"]
+        trial = files.read_json(folder / "trial.json")
         classes = files.read_json(folder / "labels.json")
         table = trials.answers(folder)
         table = corpora.pool(table).reset_index(drop=True)
@@ -224,7 +226,7 @@ def robustness(
             table[[f"p_{label}" for label in classes]] = found
             for part, chosen in trials.parts(table).items():
                 score = trials.score(chosen, classes)
-                where = {"fold": settings["test_fold"], "seed": settings["seed"]}
+                where = {"fold": trial["fold"], "seed": trial["seed"]}
                 where |= {"condition": name, "part": part}
                 lines.append({**where, "uar": score["uar"], "accuracy": score["accuracy"]})
     columns = ["fold", "seed", "condition", "part", "uar", "accuracy"]  # also of no trial at all
@@ -249,9 +251,9 @@ def streaming_scores(
     )
     tables = []
     for folder in trial_folders:
-        settings = files.read_json(folder / "trial.json")["settings"]
+        trial = files.read_json(folder / "trial.json")
         table = files.read_table(folder / _STREAMED)
-        tables.append(table.assign(fold=settings["test_fold"], seed=settings["seed"]))
+        tables.append(table.assign(fold=trial["fold"], seed=trial["seed"]))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -6,6 +6,7 @@ in a deployable configuration may look ahead or at the whole clip.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 from ser_tinyml import files
 from ser_tinyml.files import DataError
+from ser_tinyml.parameters import typed
 
 LEVELS = ("running_max", "clip_max", "absolute", "pcen")
 
@@ -173,6 +175,17 @@ class FeatureConfig:
         values = asdict(self)
         del values["name"]
         return files.sha256_json(values)
+
+    @classmethod
+    def of(cls, name: str, changes: Mapping[str, Any]) -> FeatureConfig:
+        """A preset with some fields changed, as parameters give them.
+
+        Raises
+        ------
+        DataError
+            If there is no such preset or field, or a value is of another type or out of range.
+        """
+        return preset(name, **typed(changes, of=cls, name="features"))
 
     def to_dict(self) -> dict[str, Any]:
         """Every field, and the hash."""

@@ -6,7 +6,6 @@ Rows are computed in chunks; a chunk that is on disk already is not computed aga
 from __future__ import annotations
 
 import ctypes
-import io
 import os
 import shutil
 from dataclasses import asdict
@@ -214,9 +213,8 @@ def _compute_chunk(
             clip_features(clip, key=key, variants=variants, **options)
             for clip, key, variants in clips
         ]
-    stream = io.BytesIO()
-    np.savez(stream, **{name: np.concatenate([a[name] for a in arrays]) for name in arrays[0]})
-    files.write_bytes(path, stream.getvalue())
+    joined = {name: np.concatenate([a[name] for a in arrays]) for name in arrays[0]}
+    files.write_arrays(path, joined)
     return sum(len(a["features"]) for a in arrays)
 
 

@@ -1,4 +1,4 @@
-"""The nets: built from a few numbers, saved as those numbers and their weights.
+"""Nets as files: built by name from a few numbers, saved as those numbers and their weights.
 
 A saved model is ``architecture.json`` and ``float.weights.npz``. Both are the same bytes for the
 same model, and neither needs Keras to be read.
@@ -8,47 +8,53 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ser_tinyml import files
+from ser_tinyml.nets import registry
 from ser_tinyml.nets.keras import keras
 
 ARCHITECTURE = "architecture.json"
 WEIGHTS = "float.weights.npz"
+ANSWER = "probabilities"  # name of every net's last layer
 
 
-def build_lstm(
+@dataclass(frozen=True)
+class _Architecture:
+    """What a model was built from; Keras would track a plain dictionary as a part of the model."""
+
+    values: tuple[tuple[str, Any], ...]
+
+
+def build(
+    net: str,
     *,
     n_frames: int,
     n_inputs: int,
     n_classes: int,
-    units: Sequence[int] = (128, 64),
-    dense_units: int = 64,
-    dropout: float = 0.3,
     batch_size: int | None = None,
+    **options: Any,
 ) -> keras.Model:
-    """LSTM layers, a hidden Dense layer, and one probability a class.
-
-    There is no masking layer and no backward layer: either would break the fused LSTM operator.
+    """Build a net of `registry` by its name.
 
     Parameters
     ----------
+    net
+        For example "lstm".
     n_frames, n_inputs
-        Frames of a clip and features of a frame.
+        Steps of a clip and inputs a step.
     n_classes
-        Number of classes, at least 2.
-    units
-        Width of each LSTM layer, first to last.
-    dense_units
-        Width of the hidden Dense layer.
-    dropout
-        Share of hidden Dense outputs dropped in training, 0 to 1 (excluded).
+        At least 2.
     batch_size
         None leaves it open, for training; conversion needs 1.
+    options
+        Of the net, for example ``units`` of `lstm.build_lstm`.
 
     Returns
     -------
@@ -58,148 +64,136 @@ def build_lstm(
 
     Raises
     ------
+    DataError
+        If there is no such net or option, or the net is not as `registry.Net` asks.
     ValueError
         If a number is out of range.
     """
-    for name, value, least in (
-        ("n_frames", n_frames, 1),
-        ("n_inputs", n_inputs, 1),
-        ("n_classes", n_classes, 2),
-        ("dense_units", dense_units, 1),
-        *((f"units[{i}]", width, 1) for i, width in enumerate(units)),
-    ):
-        if value < least:
-            raise ValueError(f"{name}: expected at least {least}, found {value}")
-    if not units:
-        raise ValueError("units: expected at least one LSTM layer, found none")
-    if not 0 <= dropout < 1:
-        raise ValueError(f"dropout: expected 0 <= dropout < 1, found {dropout}")
-
-    features = keras.Input((n_frames, n_inputs), batch_size=batch_size, name="features")
-    hidden = features
-    for number, width in enumerate(units, start=1):
-        more = number < len(units)
-        hidden = keras.layers.LSTM(width, return_sequences=more, name=f"lstm_{number}")(hidden)
-    hidden = keras.layers.Dense(dense_units, activation="relu", name="dense")(hidden)
-    # Its own generator is part of a checkpoint: training that was interrupted goes on the same.
-    hidden = keras.layers.Dropout(dropout, force_generator=True, name="dropout")(hidden)
-    answer = keras.layers.Dense(n_classes, activation="softmax", name="probabilities")(hidden)
-    return keras.Model(features, answer, name="lstm")
+    kind = registry.find(net)
+    options = kind.options(options)
+    shape = {"n_frames": n_frames, "n_inputs": n_inputs, "n_classes": n_classes}
+    model = kind.build(**shape, batch_size=batch_size, **options)
+    last = model.layers[-1]
+    softmax = getattr(last, "activation", None) is keras.activations.softmax
+    if last.name != ANSWER or not isinstance(last, keras.layers.Dense) or not softmax:
+        raise files.DataError(
+            f"net {net!r}: expected a last layer Dense, softmax, named {ANSWER!r}, "
+            f"found {type(last).__name__} named {last.name!r}"
+        )
+    if model.output_shape[1:] != (n_classes,):
+        raise files.DataError(
+            f"net {net!r}: expected {n_classes} probabilities a clip, found {model.output_shape}"
+        )
+    plain = {name: _plain(value) for name, value in options.items()}
+    model.architecture = _Architecture(tuple({"net": net, **shape, **plain}.items()))
+    return model
 
 
-def answers_at_every_step(
+def describe(model: keras.Model) -> dict[str, Any]:
+    """What `build` needs to build this model again.
+
+    Returns
+    -------
+    dict
+        ``net, n_frames, n_inputs, n_classes`` and the net's options.
+
+    Raises
+    ------
+    ValueError
+        If the model is not one of `build`.
+    """
+    known = getattr(model, "architecture", None)
+    if not isinstance(known, _Architecture):
+        raise ValueError(f"expected a model of nets.models.build, found {model.name!r}")
+    return dict(known.values)
+
+
+def for_training(
     model: keras.Model, *, between_dropout: float = 0.0, auxiliary: int = 0
 ) -> keras.Model:
-    """A net for training: the layers of a model, by name, with an answer after every step.
+    """A net for training, with the layers of a model by name and a copy of their weights.
 
     Parameters
     ----------
     model
-        One of :func:`build_lstm`. The net gets a copy of its weights.
+        One of `build`.
     between_dropout
-        Share of an LSTM layer's outputs that is dropped, the same ones at all steps of a clip.
+        Share that is dropped between layers, where the net knows how.
     auxiliary
         Width of a second answer from the same hidden layer; 0: none.
 
     Returns
     -------
     keras.Model
-        Normalised features [shape=(batch, n_frames, n_inputs)] to logits
-        [shape=(batch, n_frames, n_classes)]; with auxiliary, to a list of those and of
-        [shape=(batch, n_frames, auxiliary)].
+        Normalised features to logits [shape=(batch, steps, n_classes)], of one step where the net
+        answers at the end alone; with auxiliary, to a list of those and of
+        [shape=(batch, steps, auxiliary)].
     """
-    about = describe(model)
-    features = keras.Input((about["n_frames"], about["n_inputs"]))
-    hidden = features
-    for number, width in enumerate(about["units"], start=1):
-        hidden = keras.layers.LSTM(width, return_sequences=True, name=f"lstm_{number}")(hidden)
-        if between_dropout:
-            hidden = keras.layers.Dropout(
-                between_dropout,
-                noise_shape=(None, 1, width),
-                force_generator=True,
-                name=f"dropout_{number}",
-            )(hidden)
-    hidden = keras.layers.Dense(about["dense_units"], activation="relu", name="dense")(hidden)
-    hidden = keras.layers.Dropout(about["dropout"], force_generator=True, name="dropout")(hidden)
-    answers = [keras.layers.Dense(about["n_classes"], name="probabilities")(hidden)]
+    make = registry.find(describe(model)["net"]).for_training or answers_at_the_end
+    return make(model, between_dropout=between_dropout, auxiliary=auxiliary)
+
+
+def answers_at_the_end(
+    model: keras.Model, *, between_dropout: float = 0.0, auxiliary: int = 0
+) -> keras.Model:
+    """`for_training` of any net: one answer a clip. There is no dropout but the net's own."""
+    copy = build(**describe(model))
+    copy.set_weights(model.get_weights())
+    hidden = copy.get_layer(ANSWER).input
+    classes = model.output_shape[1]
+    answers = [keras.layers.Dense(classes, name=ANSWER)(hidden)]
     if auxiliary:
         answers.append(keras.layers.Dense(auxiliary, name="auxiliary")(hidden))
-    net = keras.Model(features, answers, name="answers_at_every_step")
-    for layer in model.layers:
-        if layer.weights:
-            net.get_layer(layer.name).set_weights(layer.get_weights())
+    as_steps = [keras.layers.Reshape((1, answer.shape[-1]))(answer) for answer in answers]
+    net = keras.Model(copy.input, as_steps if auxiliary else as_steps[0])
+    net.get_layer(ANSWER).set_weights(model.get_layer(ANSWER).get_weights())
     return net
 
 
 def sharpen(model: keras.Model, temperature: float) -> None:
     """Divide the logits of a model by a temperature, in the weights of its last layer."""
-    layer = model.get_layer("probabilities")
+    layer = model.get_layer(ANSWER)
     layer.set_weights([weight / temperature for weight in layer.get_weights()])
 
 
-def describe(model: keras.Model) -> dict[str, Any]:
-    """The numbers that :func:`build_lstm` needs to build this model again.
-
-    Returns
-    -------
-    dict
-        ``n_frames, n_inputs, n_classes, units, dense_units, dropout``.
-
-    Raises
-    ------
-    ValueError
-        If the model is not one of :func:`build_lstm`.
-    """
-    lstms = [layer for layer in model.layers if isinstance(layer, keras.layers.LSTM)]
-    denses = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
-    drops = [layer for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
-    if not lstms or len(denses) != 2 or len(drops) != 1:
-        found = ", ".join(type(layer).__name__ for layer in model.layers)
-        raise ValueError(f"expected a model of build_lstm (LSTM, Dense, Dropout, Dense): {found}")
-    return {
-        "n_frames": int(model.input_shape[1]),
-        "n_inputs": int(model.input_shape[2]),
-        "n_classes": int(model.output_shape[1]),
-        "units": [int(layer.units) for layer in lstms],
-        "dense_units": int(denses[0].units),
-        "dropout": float(drops[0].rate),
-    }
-
-
-def parameters_and_macs(architecture: Mapping[str, Any] | keras.Model) -> dict[str, int]:
+def parameters_and_macs(model: keras.Model) -> dict[str, int]:
     """Count what a model stores and what it multiplies.
 
-    Parameters
-    ----------
-    architecture
-        A model, or what :func:`describe` says of it.
-
     Returns
     -------
     dict
-        ``parameters``; ``macs_per_frame``, the multiply-accumulates of the LSTM layers for one
-        frame; ``macs``, those of a whole clip, Dense layers included.
+        ``parameters``; ``macs``, the multiply-accumulates of LSTM, Dense and convolution layers for
+        a clip; ``macs_per_frame``, those of the layers that work on every step, for one step.
     """
-    if isinstance(architecture, keras.Model):
-        architecture = describe(architecture)
-    parameters = frame_macs = 0
-    width = architecture["n_inputs"]
-    for units in architecture["units"]:
-        products = 4 * units * (width + units)  # four gates, each sees the input and the state
-        parameters += products + 4 * units
-        frame_macs += products
-        width = units
-    dense_macs = 0
-    for units in (architecture["dense_units"], architecture["n_classes"]):
-        parameters += width * units + units
-        dense_macs += width * units
-        width = units
+    steps = model.input_shape[1]
+    every, once = 0, 0
+    for layer in model.layers:
+        macs, at_every_step = _macs(layer)
+        if at_every_step:
+            every += macs
+        else:
+            once += macs
     return {
-        "parameters": parameters,
-        "macs_per_frame": frame_macs,
-        "macs": architecture["n_frames"] * frame_macs + dense_macs,
+        "parameters": int(model.count_params()),
+        "macs_per_frame": every // steps,
+        "macs": every + once,
     }
+
+
+def _macs(layer: keras.layers.Layer) -> tuple[int, bool]:
+    """Multiply-accumulates of a layer for a clip, and whether it works on every step."""
+    layers = keras.layers
+    if isinstance(layer, (layers.LSTM, layers.GRU)):
+        steps, width = layer.input_shape[1:]
+        gates = 4 if isinstance(layer, layers.LSTM) else 3
+        return steps * gates * layer.units * (width + layer.units), True
+    if isinstance(layer, (layers.Dense, layers.Conv1D, layers.Conv2D)):
+        kernel = prod(layer.kernel.shape)  # the filters' outputs are in it
+        places = prod(layer.output_shape[1:-1])
+        return kernel * places, len(layer.output_shape) > 2
+    if isinstance(layer, (layers.DepthwiseConv1D, layers.DepthwiseConv2D)):
+        return prod(layer.depthwise_kernel.shape) * prod(layer.output_shape[1:-1]), True
+    return 0, False
 
 
 def save_model(folder: str | Path, model: keras.Model) -> tuple[Path, Path]:
@@ -216,12 +210,10 @@ def save_model(folder: str | Path, model: keras.Model) -> tuple[Path, Path]:
             zip(model.weights, model.get_weights(), strict=True)
         )
     }
-    stream = io.BytesIO()
-    np.savez(stream, **arrays)
     folder = Path(folder)
     return (
         files.write_json(folder / ARCHITECTURE, describe(model)),
-        files.write_bytes(folder / WEIGHTS, stream.getvalue()),
+        files.write_arrays(folder / WEIGHTS, arrays),
     )
 
 
@@ -241,14 +233,10 @@ def load_model(folder: str | Path, batch_size: int | None = None) -> keras.Model
         If a file is missing, or the two do not belong together.
     """
     path, weights_path = Path(folder) / ARCHITECTURE, Path(folder) / WEIGHTS
-    architecture = files.read_json(path)
-    try:
-        model = build_lstm(**architecture, batch_size=batch_size)
-    except (TypeError, ValueError) as error:
-        raise files.DataError(f"{path}: expected the numbers of build_lstm: {error}") from error
+    model = _from_architecture(path, files.read_json(path), batch_size)
     try:
         with np.load(io.BytesIO(files.read_bytes(weights_path)), allow_pickle=False) as stored:
-            weights = [stored[name] for name in sorted(stored.files)]
+            weights = [stored[name] for name in stored.files]
     except (OSError, EOFError, TypeError, ValueError, zipfile.BadZipFile) as error:
         if isinstance(error, files.DataError):
             raise
@@ -262,3 +250,17 @@ def load_model(folder: str | Path, batch_size: int | None = None) -> keras.Model
         )
     model.set_weights(weights)
     return model
+
+
+def _from_architecture(
+    path: Path, architecture: Mapping[str, Any], batch_size: int | None
+) -> keras.Model:
+    try:
+        return build(**architecture, batch_size=batch_size)
+    except (TypeError, ValueError) as error:
+        raise files.DataError(f"{path}: expected the numbers of a net: {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    """An option as JSON gives it back."""
+    return list(value) if isinstance(value, tuple) else value

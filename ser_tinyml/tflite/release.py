@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from ser_tinyml.tflite.convert import ConversionError
 FOLDER = shipped("models")
 STAGE = "04_convert"  # that leaves a released model in the folder of a run
 MODEL, DECISION = "int8.tflite", "decision.json"
+FEATURES, NORMALISATION, LABELS = "features.json", "normalisation.json", "labels.json"
 THRESHOLD = 0.5  # of a model that came without one
 
 
@@ -144,6 +146,30 @@ class Release:
     def inputs(self, features: np.ndarray) -> np.ndarray:
         """Features [shape=(…, n_inputs)], normalised and quantised to the model's int8."""
         return convert.quantise(self.normalisation.apply(features), *self.quantisation[:2])
+
+
+def write(
+    folder: str | Path,
+    *,
+    tflite: bytes,
+    config: FeatureConfig,
+    normalisation: Normalisation,
+    labels: Sequence[str],
+    decision: Mapping[str, Any],
+) -> None:
+    """Write a model folder that `Release.load` reads; also of features that no board can compute.
+
+    Parameters
+    ----------
+    decision
+        With ``threshold``, from `calibration.decide`.
+    """
+    folder = Path(folder)
+    files.write_bytes(folder / MODEL, tflite)
+    config.save(folder / FEATURES)
+    normalisation.save(folder / NORMALISATION)
+    files.write_json(folder / LABELS, list(labels))
+    files.write_json(folder / DECISION, dict(decision))
 
 
 def read_threshold(path: str | Path) -> float:

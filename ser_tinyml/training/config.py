@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ser_tinyml.files import DataError
+from ser_tinyml.nets import registry
+from ser_tinyml.parameters import typed
 
-CLASS_WEIGHTS = ("none", "sqrt", "balanced")
-TAUGHT_WEIGHTS = ("none", "balanced")
-SCHEDULES = ("constant", "cosine")
-KEEP = ("best", "last")
-VERSIONS = ("all", "one")
-STEPS = ("last", "all")
 FIRST_GENERATION = 100  # seed of the first net that learns from the labels alone, to teach
+_CHOICES = {
+    "schedule": ("constant", "cosine"),
+    "keep": ("best", "last"),
+    "class_weights": ("none", "sqrt", "balanced"),
+    "taught_weights": ("none", "balanced"),
+    "versions": ("all", "one"),
+    "steps": ("last", "all"),
+}
+_LEAST = {
+    **{"epochs": 1, "batch_size": 1, "patience": 0, "seed": 0},
+    **{"speaker_clips": 0, "auxiliary": 0, "input_noise": 0, "nonspeech": 0},
+}
+_BELOW_ONE = ("label_smoothing", "averaging", "dropout", "between_dropout")
+_SHARES = ("distillation", "loud", "mixing")
 
 
 def teacher_seeds(generation: int, *, teachers: int) -> range:
@@ -32,6 +44,13 @@ class TrainingConfig:
 
     Attributes
     ----------
+    net
+        Which, of `nets.registry`.
+    units, dropout
+        Of the net, where it has such options: width of each LSTM layer; share of the hidden Dense
+        layer's outputs that is dropped.
+    net_options
+        Its other options, by name.
     epochs
         At most so many passes over the training rows.
     batch_size
@@ -45,7 +64,8 @@ class TrainingConfig:
     keep
         "best": the weights of the epoch with the best validation UAR; "last": those of the last.
     averaging
-        The weights that count are a running average with this decay a step; 0: no average.
+        The weights that count are an exponential moving average with this decay a step; 0: no
+        average.
     class_weights
         "balanced": each class weighs the same in the loss; "sqrt": half-way there; "none".
     versions
@@ -74,26 +94,26 @@ class TrainingConfig:
     mixing
         Share of the rows of a batch to which another one is added, as at most half of the sum.
         What is to be answered is mixed alike, and teachers hear the mixture.
-    units
-        Width of each LSTM layer.
     nonspeech
-        To each batch, so many times its rows of `frame_augment.nonspeech` are added, for which
-        every class is as right as any other. Without frames there is none.
+        To each batch, sounds of `frame_augment.nonspeech` are added, this share of its rows, for
+        which every class is as right as any other. Without frames there are none.
     input_noise
         Deviation of the normal noise that is added to normalised features in training, drawn anew
         every epoch.
     normalise
         Whether features are brought to zero mean and unit deviation, as fitted on training rows.
-    dropout
-        Of the hidden Dense layer.
     between_dropout
-        Of what an LSTM layer hands on, the same for all steps of a clip.
+        Share of what an LSTM layer hands on that is dropped, the same for all steps of a clip.
     int8_weights
         Train with weights rounded as int8 will round them.
     seed
         For weights, order of rows, augmentation and dropout.
     """
 
+    net: str = "lstm"
+    units: tuple[int, ...] = (128, 64)
+    dropout: float = 0.3
+    net_options: Mapping[str, Any] = field(default_factory=dict)
     epochs: int = 60
     batch_size: int = 128
     learning_rate: float = 2.5e-3
@@ -111,41 +131,68 @@ class TrainingConfig:
     taught_weights: str = "balanced"
     loud: float = 0.125
     mixing: float = 0.0
-    units: tuple[int, ...] = (128, 64)
     nonspeech: float = 0.0
     input_noise: float = 0.2
     normalise: bool = True
-    dropout: float = 0.3
     between_dropout: float = 0.1
     int8_weights: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, value, known in (
-            ("schedule", self.schedule, SCHEDULES),
-            ("keep", self.keep, KEEP),
-            ("class_weights", self.class_weights, CLASS_WEIGHTS),
-            ("taught_weights", self.taught_weights, TAUGHT_WEIGHTS),
-            ("versions", self.versions, VERSIONS),
-            ("steps", self.steps, STEPS),
-        ):
-            if value not in known:
-                raise DataError(f"training: expected {name} one of {known}, found {value!r}")
-        for name, least in (
-            *(("epochs", 1), ("batch_size", 1), ("patience", 0), ("seed", 0)),
-            *(("speaker_clips", 0), ("auxiliary", 0), ("input_noise", 0), ("nonspeech", 0)),
-        ):
+        for name, known in _CHOICES.items():
+            if getattr(self, name) not in known:
+                _refuse(name, f"one of {', '.join(known)}", getattr(self, name))
+        for name, least in _LEAST.items():
             if getattr(self, name) < least:
-                raise DataError(
-                    f"training: expected {name} >= {least}, found {getattr(self, name)}"
-                )
-        for name in ("label_smoothing", "averaging", "dropout", "between_dropout"):
+                _refuse(name, f"{least} or more", getattr(self, name))
+        for name in _BELOW_ONE:
             if not 0 <= getattr(self, name) < 1:
-                raise DataError(f"training: expected 0 <= {name} < 1, found {getattr(self, name)}")
-        for name in ("distillation", "loud", "mixing"):
+                _refuse(name, "0 or more and below 1", getattr(self, name))
+        for name in _SHARES:
             if not 0 <= getattr(self, name) <= 1:
-                raise DataError(f"training: expected 0 <= {name} <= 1, found {getattr(self, name)}")
+                _refuse(name, "a share from 0 to 1", getattr(self, name))
+        if not self.learning_rate > 0:
+            _refuse("learning_rate", "above 0", self.learning_rate)
+        if not self.units or min(self.units) < 1:
+            _refuse("units", "one width or more, each 1 or more", list(self.units))
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """All options of the net.
+
+        Raises
+        ------
+        DataError
+            If there is no such net, or it has no such option.
+        """
+        kind = registry.find(self.net)
+        known = kind.options({})
+        own = {name: getattr(self, name) for name in ("units", "dropout") if name in known}
+        return kind.options({**own, **self.net_options})
+
+    def changed(self, changes: Mapping[str, Any], *, name: str = "training") -> TrainingConfig:
+        """The same with some fields changed, as a parameter gives them.
+
+        Parameters
+        ----------
+        changes
+            Field to value; whole numbers will do for floats, lists for tuples.
+        name
+            Of the parameter, for messages.
+
+        Raises
+        ------
+        DataError
+            If there is no such field, or a value is of another type or out of range.
+        """
+        found = replace(self, **typed(changes, of=TrainingConfig, name=name))
+        found.options  # noqa: B018 - an unknown net or option is said now
+        return found
 
 
 # Of nets that teach; the labels teach them too, and keep the rare classes up.
 TEACHER = TrainingConfig(epochs=40, distillation=0.7, taught_weights="none", loud=0.0)
+
+
+def _refuse(name: str, expected: str, found: Any) -> None:
+    raise DataError(f"training.{name}: expected {expected}, found {found!r}")

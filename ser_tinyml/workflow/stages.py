@@ -22,8 +22,9 @@ FOLLOWS = dict(zip(STAGES[1:], STAGES, strict=False)) | dict.fromkeys(RESEARCH, 
 # Configurations whose `of(parameters)` takes what it knows of a stage's parameters and raises
 # DataError where a value is wrong. The notebook's own config cell calls the very same.
 CONFIGURATIONS = {
-    # "02_features": ("ser_tinyml.features.rows:RowPlan",),
-    # "03_train": ("ser_tinyml.training.recipe:Recipe",),
+    "02_features": ("ser_tinyml.features.rows:RowPlan",),
+    "03_train": ("ser_tinyml.training.recipe:Recipe",),
+    "04_convert": ("ser_tinyml.training.recipe:Recipe",),
 }
 # Parameters that hold fields of a configuration, by name.
 FIELDS_OF = {

@@ -18,11 +18,11 @@ SMALL = {"n_frames": 7, "n_inputs": 3, "n_classes": 4, "units": (6, 5), "dense_u
 
 @pytest.fixture(scope="module")
 def small() -> keras.Model:
-    return models.build_lstm(**SMALL)
+    return models.build("lstm", **SMALL)
 
 
 def test_the_published_net_has_126532_parameters() -> None:
-    net = models.build_lstm(n_frames=47, n_inputs=13, n_classes=4)
+    net = models.build("lstm", n_frames=47, n_inputs=13, n_classes=4)
     assert net.count_params() == 126_532
     counts = models.parameters_and_macs(net)
     assert counts["parameters"] == 126_532
@@ -31,8 +31,8 @@ def test_the_published_net_has_126532_parameters() -> None:
 
 
 def test_counts_follow_every_number(small: keras.Model) -> None:
-    assert models.parameters_and_macs(models.describe(small))["parameters"] == small.count_params()
-    one = models.build_lstm(n_frames=2, n_inputs=9, n_classes=7, units=(5,), dense_units=11)
+    assert models.parameters_and_macs(small)["parameters"] == small.count_params()
+    one = models.build("lstm", n_frames=2, n_inputs=9, n_classes=7, units=(5,), dense_units=11)
     assert models.parameters_and_macs(one)["parameters"] == one.count_params()
 
 
@@ -46,7 +46,7 @@ def test_answers_are_probabilities(small: keras.Model) -> None:
 
 def test_describe_builds_the_same_again(small: keras.Model) -> None:
     text = json.dumps(models.describe(small))
-    again = models.build_lstm(**json.loads(text))
+    again = models.build(**json.loads(text))
     assert models.describe(again) == models.describe(small)
     assert [w.shape for w in again.weights] == [w.shape for w in small.weights]
 
@@ -63,7 +63,7 @@ def test_describe_builds_the_same_again(small: keras.Model) -> None:
 )
 def test_impossible_numbers_are_named(change: dict, named: str) -> None:
     with pytest.raises(ValueError, match=named):
-        models.build_lstm(**{**SMALL, **change})
+        models.build("lstm", **{**SMALL, **change})
 
 
 def clips_of(small: keras.Model, *, count: int = 5) -> np.ndarray:
@@ -73,21 +73,21 @@ def clips_of(small: keras.Model, *, count: int = 5) -> np.ndarray:
 
 def test_answers_at_every_step_are_those_of_the_clip_up_to_there(small: keras.Model) -> None:
     clips = clips_of(small)
-    net = models.answers_at_every_step(small)
+    net = models.for_training(small)
     logits = net(clips).numpy()
     assert logits.shape == (5, 7, 4)
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     answers = powers / powers.sum(axis=-1, keepdims=True)
     np.testing.assert_allclose(answers[:, -1], small(clips).numpy(), atol=1e-6)
-    short = models.build_lstm(**{**SMALL, "n_frames": 3})
+    short = models.build("lstm", **{**SMALL, "n_frames": 3})
     short.set_weights(small.get_weights())
     np.testing.assert_allclose(answers[:, 2], short(clips[:, :3]).numpy(), atol=1e-6)
 
 
 def test_a_second_answer_adds_one_layer_and_leaves_the_first(small: keras.Model) -> None:
     clips = clips_of(small)
-    plain = models.answers_at_every_step(small)
-    answer, emotion = (net := models.answers_at_every_step(small, auxiliary=6))(clips)
+    plain = models.for_training(small)
+    answer, emotion = (net := models.for_training(small, auxiliary=6))(clips)
     np.testing.assert_allclose(answer, plain(clips), atol=1e-6)
     assert emotion.shape == (5, 7, 6)
     assert net.count_params() == small.count_params() + (SMALL["dense_units"] + 1) * 6
@@ -95,7 +95,7 @@ def test_a_second_answer_adds_one_layer_and_leaves_the_first(small: keras.Model)
 
 def test_a_net_for_training_has_copies_of_the_weights(small: keras.Model) -> None:
     before = small.get_weights()
-    net = models.answers_at_every_step(small)
+    net = models.for_training(small)
     net.set_weights([weight + 1 for weight in net.get_weights()])
     for old, new in zip(before, small.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
@@ -103,7 +103,7 @@ def test_a_net_for_training_has_copies_of_the_weights(small: keras.Model) -> Non
 
 def test_between_layers_the_same_units_are_dropped_at_all_steps(small: keras.Model) -> None:
     make_deterministic(0)
-    net = models.answers_at_every_step(small, between_dropout=0.5)
+    net = models.for_training(small, between_dropout=0.5)
     hidden = keras.Model(net.input, [net.get_layer(f"dropout_{n}").output for n in (1, 2)])
     clips = clips_of(small, count=40)
     for width, found in zip(SMALL["units"], hidden(clips, training=True), strict=True):
@@ -112,12 +112,12 @@ def test_between_layers_the_same_units_are_dropped_at_all_steps(small: keras.Mod
         assert (dropped == dropped[:, :1]).all()
         assert dropped.mean() == pytest.approx(0.5, abs=0.15)
         assert len(np.unique(dropped[:, 0], axis=0)) > 10  # not the same for all clips
-    np.testing.assert_allclose(net(clips), models.answers_at_every_step(small)(clips), atol=1e-6)
+    np.testing.assert_allclose(net(clips), models.for_training(small)(clips), atol=1e-6)
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.7])
 def test_sharpening_is_a_temperature(temperature: float) -> None:
-    net = models.build_lstm(**SMALL)
+    net = models.build("lstm", **SMALL)
     net.set_weights([3 * weight + 0.1 for weight in net.get_weights()])
     clips = clips_of(net)
     before = net(clips).numpy()
@@ -129,7 +129,7 @@ def test_sharpening_is_a_temperature(temperature: float) -> None:
 
 def test_describe_refuses_another_net() -> None:
     net = keras.Sequential([keras.layers.Dense(2, input_shape=(3,))])
-    with pytest.raises(ValueError, match="Dense"):
+    with pytest.raises(ValueError, match="nets.models.build, found"):
         models.describe(net)
 
 
@@ -175,7 +175,7 @@ def test_same_seed_same_weights() -> None:
     weights = []
     for seed in (3, 3, 4):
         make_deterministic(seed)
-        weights.append(models.build_lstm(**SMALL).get_weights()[0])
+        weights.append(models.build("lstm", **SMALL).get_weights()[0])
     np.testing.assert_array_equal(weights[0], weights[1])
     assert not np.array_equal(weights[0], weights[2])
 

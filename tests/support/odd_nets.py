@@ -16,7 +16,7 @@ ODD = {"n_frames": 6, "n_inputs": 3, "n_classes": 5, "units": (10, 7), "dense_un
 @cache
 def odd_tflite() -> bytes:
     """Two LSTM layers, and no width a multiple of four."""
-    net = models.build_lstm(**ODD)
+    net = models.build("lstm", **ODD)
     rng = np.random.default_rng(1)
     net.set_weights([rng.normal(0, 0.6, w.shape).astype(np.float32) for w in net.get_weights()])
     clips = rng.normal(size=(32, ODD["n_frames"], ODD["n_inputs"])).astype(np.float32)

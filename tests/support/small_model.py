@@ -22,8 +22,13 @@ def clips() -> np.ndarray:
 @cache
 def model() -> keras.Model:
     """Weights large enough for clear answers, and so many that dynamic range quantises them."""
-    net = models.build_lstm(
-        n_frames=N_FRAMES, n_inputs=N_INPUTS, n_classes=N_CLASSES, units=(40,), dense_units=40
+    net = models.build(
+        "lstm",
+        n_frames=N_FRAMES,
+        n_inputs=N_INPUTS,
+        n_classes=N_CLASSES,
+        units=(40,),
+        dense_units=40,
     )
     rng = np.random.default_rng(10)
     net.set_weights([rng.normal(0, 0.3, w.shape).astype(np.float32) for w in net.get_weights()])

@@ -84,7 +84,7 @@ def write(
     files.write_table(folder / "rows.csv", pd.concat(parts.values()))
     np.savez(folder / "answers.npz", **arrays)
     about: Mapping[str, object] = {
-        "settings": {"test_fold": fold, "seed": seed},
+        **{"fold": fold, "seed": seed},
         "size": {"bytes": 1000, "parameters": 900, "macs_per_s": 5000.0, **size},
     }
     files.write_json(folder / "trial.json", about)

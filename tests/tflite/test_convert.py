@@ -36,7 +36,7 @@ def test_float_input_is_not_for_the_board(variant: str) -> None:
 
 
 def test_the_full_net_fits() -> None:
-    net = models.build_lstm(n_frames=47, n_inputs=13, n_classes=4)
+    net = models.build("lstm", n_frames=47, n_inputs=13, n_classes=4)
     clips = np.random.default_rng(2).normal(size=(8, 47, 13)).astype(np.float32)
     tflite = convert.to_tflite(net, variant="int8", calibration=clips)
     assert convert.check_operators(tflite) == [LSTM, *FUSED]

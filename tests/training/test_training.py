@@ -11,11 +11,14 @@ import pytest
 
 from ser_tinyml.features import FeatureConfig, cepstra, frame_augment
 from ser_tinyml.features.frame_augment import FrameAugmentConfig
+from ser_tinyml.features.normalisation import Normalisation
 from ser_tinyml.files import DataError
 from ser_tinyml.nets import models
 from ser_tinyml.nets.keras import make_deterministic, tf
-from ser_tinyml.training import fitting
-from ser_tinyml.training.fitting import Frames, Normalisation, TrainingConfig
+from ser_tinyml.training import batches, fitting
+from ser_tinyml.training.batches import Batches, Frames
+from ser_tinyml.training.config import TrainingConfig
+from ser_tinyml.training.net import TrainedNet, rounded, step_weight
 
 CLASSES = ["neutral", "happy", "surprise", "unpleasant"]
 CONFIG = FeatureConfig(
@@ -90,10 +93,10 @@ def fit(data, folder, *, frames=None, teachers=(), say=None, **changes):
     return fitted, lines
 
 
-def gathered(data, frames=None, **changes) -> fitting._Data:
+def gathered(data, frames=None, **changes) -> Batches:
     features, rows = data
     config = options(**changes)
-    return fitting._Data.gather(features, rows, n_classes=4, config=config, frames=frames)
+    return Batches.gather(features, rows, n_classes=4, config=config, frames=frames)
 
 
 @pytest.fixture
@@ -104,9 +107,9 @@ def eager() -> Iterator[None]:
     tf.config.run_functions_eagerly(False)
 
 
-def net_of(read: fitting._Data) -> fitting._Net:
+def net_of(read: Batches) -> TrainedNet:
     make_deterministic(0)
-    return fitting._Net(read, n_classes=4, config=read.config)
+    return TrainedNet(read, n_classes=4, config=read.config)
 
 
 def same(one, other) -> bool:
@@ -128,7 +131,7 @@ def test_learns_says_a_line_an_epoch_and_is_not_repeated(data, tmp_path) -> None
 def test_rows_are_mixed_with_what_they_are_to_answer() -> None:
     rng = np.random.default_rng(0)
     x, weight, rows = rng.normal(size=(400, 3, 2)), rng.random(400), np.eye(400)
-    mixed_x, mixed_weight, part = fitting._mixed([x, weight, rows], rng, share=0.25)
+    mixed_x, mixed_weight, part = batches._mixed([x, weight, rows], rng, share=0.25)
     own = part.diagonal()
     assert own.min() >= 0.5 and part.min() >= 0 and np.allclose(part.sum(axis=1), 1)
     assert ((part > 0).sum(axis=1) <= 2).all() and 0.15 < (own < 1).mean() < 0.35
@@ -268,10 +271,10 @@ def test_what_counts_is_the_running_average_or_the_weights_themselves(data, eage
 
 
 def test_the_loss_of_all_steps_is_that_of_each_with_the_last_before_all(data, eager) -> None:
-    weight = fitting._step_weight(8, "all")
+    weight = step_weight(8, "all")
     assert weight.sum() == pytest.approx(1) and not weight[:2].any()
     assert (np.diff(weight[2:]) > 0).all() and weight[-1] == pytest.approx(3 * weight[-2], rel=0.2)
-    assert fitting._step_weight(8, "last").tolist() == [0] * 7 + [1]
+    assert step_weight(8, "last").tolist() == [0] * 7 + [1]
     read = gathered(data, **PLAIN)
     mine = np.flatnonzero(data[1]["label_id"][:TRAIN] >= 0)
     net = net_of(read)
@@ -284,10 +287,10 @@ def test_the_loss_of_all_steps_is_that_of_each_with_the_last_before_all(data, ea
 def test_weights_are_rounded_as_int8_rounds_them_while_a_gradient_is_taken(data, eager) -> None:
     batch = gathered(data, **PLAIN).batch(np.arange(40), np.random.default_rng(0))
     nets = {}
-    for name, rounds in (("exact", False), ("by hand", False), ("in training", True)):
-        nets[name] = net_of(gathered(data, **{**PLAIN, "int8_weights": rounds}))
+    for name, int8 in (("exact", False), ("by hand", False), ("in training", True)):
+        nets[name] = net_of(gathered(data, **{**PLAIN, "int8_weights": int8}))
     before = [variable.numpy() for variable in nets["exact"].own]
-    on_grid = [fitting._rounded(variable).numpy() for variable in nets["exact"].own]
+    on_grid = [rounded(variable).numpy() for variable in nets["exact"].own]
     for old, new in zip(before, on_grid, strict=True):
         if old.ndim == 1:
             np.testing.assert_array_equal(old, new)  # biases have 32 bits
@@ -301,15 +304,15 @@ def test_weights_are_rounded_as_int8_rounds_them_while_a_gradient_is_taken(data,
     loss = {name: net.step(batch) for name, net in nets.items()}
     assert loss["in training"] == loss["by hand"] != loss["exact"]
     kept = [variable.numpy() for variable in nets["in training"].own]
-    rounded = [variable.numpy() for variable in nets["by hand"].own]
-    for old, grid, one, other in zip(before, on_grid, kept, rounded, strict=True):
+    by_hand = [variable.numpy() for variable in nets["by hand"].own]
+    for old, grid, one, other in zip(before, on_grid, kept, by_hand, strict=True):
         np.testing.assert_allclose(one - old, other - grid, atol=1e-6)  # the exact weight moves
 
 
 def teacher(seed: int) -> models.keras.Model:
     make_deterministic(seed)
     steps, inputs = CONFIG.feature_shape
-    return models.build_lstm(n_frames=steps, n_inputs=inputs, n_classes=4, units=(8, 6))
+    return models.build("lstm", n_frames=steps, n_inputs=inputs, n_classes=4, units=(8, 6))
 
 
 def test_teachers_are_wanted_where_there_is_distillation_and_only_there(data, tmp_path) -> None:
@@ -335,7 +338,7 @@ def test_teachers_by_themselves_are_all_that_teaches(data, tmp_path) -> None:
 def test_teachers_hear_what_the_net_hears_and_their_mean_logit_counts(data, eager) -> None:
     read = gathered(data, distillation=0.5)
     nets = [teacher(seed=1), teacher(seed=2)]
-    net = fitting._Net(read, n_classes=4, config=read.config, teachers=nets)
+    net = TrainedNet(read, n_classes=4, config=read.config, teachers=nets)
     inputs = np.random.default_rng(0).normal(size=(5, *CONFIG.feature_shape)).astype(np.float32)
     found = net._taught(inputs).numpy()
     last = np.mean([np.log(one.predict_on_batch(inputs)) for one in nets], axis=0)
@@ -350,7 +353,7 @@ def test_teachers_hear_what_the_net_hears_and_their_mean_logit_counts(data, eage
 @pytest.mark.parametrize("kind", ["none", "balanced"])
 def test_what_is_taught_weighs_with_the_class_of_a_row_if_it_has_one(data, eager, kind) -> None:
     read = gathered(data, distillation=1.0, taught_weights=kind, steps="last")
-    net = fitting._Net(read, n_classes=4, config=read.config, teachers=[teacher(seed=1)])
+    net = TrainedNet(read, n_classes=4, config=read.config, teachers=[teacher(seed=1)])
     rng = np.random.default_rng(0)
     inputs = rng.normal(size=(3, *CONFIG.feature_shape)).astype(np.float32)
     logits = rng.normal(size=(3, CONFIG.feature_shape[0], 4)).astype(np.float32)
@@ -391,7 +394,7 @@ def test_teachers_hear_the_clip_itself_where_the_net_hears_the_loud_copy(loud, f
 
 def test_what_the_teachers_hear_is_what_is_taught(loud, eager, monkeypatch) -> None:
     read = gathered(loud, distillation=1.0, auxiliary=0.0, loud=0.5)
-    net = fitting._Net(read, n_classes=4, config=read.config, teachers=[teacher(seed=1)])
+    net = TrainedNet(read, n_classes=4, config=read.config, teachers=[teacher(seed=1)])
     arrays = read.batch(np.arange(20), np.random.default_rng(0))
     asked, own = [], net._taught
     monkeypatch.setattr(net, "_taught", lambda inputs: asked.append(inputs) or own(inputs))
@@ -444,19 +447,19 @@ def test_normalisation_survives_its_file(tmp_path) -> None:
 
 def test_class_weights_follow_how_often_a_row_is_seen() -> None:
     ids, share = np.array([0, 0, 0, 1, 1]), np.array([1.0, 1.0, 1.0, 0.5, 0.25])
-    weights = fitting.class_weights(ids, n_classes=3, kind="balanced", share=share)
+    weights = batches.class_weights(ids, n_classes=3, kind="balanced", share=share)
     assert weights[1] / weights[0] == pytest.approx(4) and weights[2] == 0
     assert (weights[ids] * share).sum() / share.sum() == pytest.approx(1)
 
 
 def test_class_weights() -> None:
     ids = np.repeat([0, 1], [90, 10])
-    balanced = fitting.class_weights(ids, n_classes=2, kind="balanced")
+    balanced = batches.class_weights(ids, n_classes=2, kind="balanced")
     assert balanced[1] / balanced[0] == pytest.approx(9)
-    root = fitting.class_weights(ids, n_classes=2, kind="sqrt")
+    root = batches.class_weights(ids, n_classes=2, kind="sqrt")
     assert root[1] / root[0] == pytest.approx(3)
     assert (root[ids]).mean() == pytest.approx(1)
-    np.testing.assert_array_equal(fitting.class_weights(ids, n_classes=2, kind="none"), [1, 1])
+    np.testing.assert_array_equal(batches.class_weights(ids, n_classes=2, kind="none"), [1, 1])
 
 
 @pytest.mark.parametrize(

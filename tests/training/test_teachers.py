@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ser_tinyml.nets import models
-from ser_tinyml.training import teaching
+from ser_tinyml.training import teachers as teaching
 from ser_tinyml.training.config import TrainingConfig
 
 CLASSES = ["neutral", "happy", "surprise", "unpleasant"]
@@ -49,7 +49,7 @@ def test_each_generation_learns_from_all_before_it_the_first_from_labels(
     def fit(features, rows, *, classes, config, folder, frames, taught_by) -> float:
         by = [path.name for path in taught_by]
         calls.append((folder.name, config.seed, config.distillation, by))
-        net = models.build_lstm(n_frames=SHAPE[0], n_inputs=SHAPE[1], n_classes=4, units=(8, 6))
+        net = models.build("lstm", n_frames=SHAPE[0], n_inputs=SHAPE[1], n_classes=4, units=(8, 6))
         models.save_model(folder, net)
         return 0.5
 
@@ -66,7 +66,9 @@ def test_each_generation_learns_from_all_before_it_the_first_from_labels(
         ("teacher_6", 3, weight, two),
     ]
     assert len(nets) == 6 and len(lines) == 9
-    assert lines[0].startswith("generation 1 of 3") and lines[1].endswith("validation UAR 0.500")
+    assert lines[0] == "teachers, generation 1 of 3: 2 nets" and lines[1].endswith(
+        "validation UAR 0.500"
+    )
 
 
 def test_without_generations_there_are_no_teachers(tmp_path) -> None:

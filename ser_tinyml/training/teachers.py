@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Sequence
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,9 +20,10 @@ from ser_tinyml.training.config import TrainingConfig, teacher_seeds
 
 if TYPE_CHECKING:
     from ser_tinyml.nets.keras import keras
-    from ser_tinyml.training.fitting import Frames
+    from ser_tinyml.training.batches import Frames
 
 LOG = "log.txt"
+_POLL_S = 0.5
 
 
 def train(
@@ -35,10 +39,10 @@ def train(
     jobs: int | None = None,
     say: Callable[[str], None] = print,
 ) -> list[keras.Model]:
-    """Train the generations of teachers that `training_config.teacher_seeds` names.
+    """Train the generations of teachers that `config.teacher_seeds` names.
 
-    Each net is trained in a process and a folder of its own, with a line an epoch in its log; an
-    interrupted one goes on where it stopped.
+    Each net is trained in a process and a folder of its own, with a line an epoch in its log and on
+    standard error; an interrupted one goes on where it stopped.
 
     Parameters
     ----------
@@ -69,8 +73,7 @@ def train(
         own = config if generation else replace(config, distillation=0.0)
         seeds = teacher_seeds(generation, teachers=teachers)
         paths = [folder / f"teacher_{len(trained) + n + 1}" for n in range(teachers)]
-        logs = ", ".join(f"{path.name}/{LOG}" for path in paths)
-        say(f"generation {generation + 1} of {generations}, a line an epoch in {logs}")
+        say(f"teachers, generation {generation + 1} of {generations}: {teachers} nets")
         tasks = Parallel(n_jobs=min(jobs or os.cpu_count() or 1, teachers), return_as="generator")(
             delayed(_fit)(
                 features,
@@ -83,12 +86,45 @@ def train(
             )
             for seed, path in zip(seeds, paths, strict=True)
         )
-        for path, uar in zip(paths, tasks, strict=True):
-            say(f"{path.name}: validation UAR {uar:.3f}")
+        with followed([path / LOG for path in paths]):
+            for path, uar in zip(paths, tasks, strict=True):
+                say(f"{path.name}: validation UAR {uar:.3f}")
         trained += paths
     if trained:
         get_reusable_executor().shutdown()  # each of its processes would keep a gigabyte
     return [models.load_model(path) for path in trained]
+
+
+@contextlib.contextmanager
+def followed(logs: Sequence[Path]) -> Iterator[None]:
+    """Show on standard error what is added to log files, each line with its folder's name."""
+    places = {path: path.stat().st_size if path.is_file() else 0 for path in logs}
+    done = threading.Event()
+
+    def show() -> None:
+        for path, place in places.items():
+            if not path.is_file():
+                continue
+            with path.open("rb") as stream:
+                stream.seek(place)
+                new = stream.read()
+            whole = new[: new.rfind(b"\n") + 1]
+            places[path] = place + len(whole)
+            for line in whole.decode("utf-8").splitlines():
+                print(f"{path.parent.name}: {line}", file=sys.stderr, flush=True)
+
+    def watch() -> None:
+        while not done.wait(_POLL_S):
+            show()
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        show()
 
 
 def _fit(
@@ -108,7 +144,7 @@ def _fit(
 
     one_thread()
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOG).open("a") as log:
+    with (folder / LOG).open("a", encoding="utf-8") as log:
         fitted = fitting.fit(
             features,
             rows,

@@ -1,0 +1,442 @@
+"""The one way from rows to a trained, calibrated, converted net.
+
+Notebooks 03 and 04 call its steps one after the other and show what happens; trials, ablations and
+whoever else trains a net call `run`. Nothing else in the project trains, calibrates or converts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ser_tinyml import files
+from ser_tinyml.data import splits
+from ser_tinyml.features import FeatureConfig, frame_augment
+from ser_tinyml.features.frame_augment import FrameAugmentConfig
+from ser_tinyml.features.normalisation import Normalisation
+from ser_tinyml.files import DataError
+from ser_tinyml.parameters import typed
+from ser_tinyml.tflite import convert, release
+from ser_tinyml.tflite.convert import ConversionError
+from ser_tinyml.training import calibration
+from ser_tinyml.training.config import TEACHER, TrainingConfig, own_seed
+
+if TYPE_CHECKING:
+    from ser_tinyml.nets.keras import keras
+    from ser_tinyml.tflite.runtimes import TfliteMicroRuntime
+
+FACTS, HISTORY = "trained.json", "history.csv"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a net is made of rows.
+
+    Attributes
+    ----------
+    training
+        How the net that counts is fitted.
+    frame_augmentation
+        How training bands are changed in every epoch; None: not at all.
+    teachers, generations, teacher_training
+        So many nets in so many generations are trained first, on the same rows, and teach
+        (knowledge distillation). The first generation learns from the labels alone, each other
+        one, and last the net itself, from all before it. All 0, and no distillation: without.
+    calibration_clips
+        Training rows that set the int8 scales.
+    seed
+        Of the choice of calibration rows.
+    """
+
+    training: TrainingConfig = TrainingConfig()
+    frame_augmentation: FrameAugmentConfig | None = FrameAugmentConfig()
+    teachers: int = 2
+    generations: int = 2
+    teacher_training: TrainingConfig = TEACHER
+    calibration_clips: int = 256
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (
+            *(("teachers", 0), ("generations", 0), ("calibration_clips", 1), ("seed", 0)),
+        ):
+            if getattr(self, name) < least:
+                raise DataError(f"{name}: expected {least} or more, found {getattr(self, name)}")
+        wanted = (self.teachers, self.generations, self.training.distillation)
+        if len({value > 0 for value in wanted}) > 1:
+            raise DataError(
+                "teachers: expected teachers, generations and training.distillation, or none of "
+                f"them, found {self.teachers}, {self.generations} and {self.training.distillation}"
+            )
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> Recipe:
+        """Read the parameters of notebooks 03 and 04; those of other things are passed over.
+
+        Without teachers or without generations there are neither, and no distillation unless
+        ``training.distillation`` asks for it.
+
+        Raises
+        ------
+        DataError
+            If a name or value is wrong; the message begins with the parameter's name.
+        """
+        default = cls()
+        given = {name: parameters.get(name, getattr(default, name)) for name in _NUMBERS}
+        for name, value in given.items():
+            if value < 0:
+                raise DataError(f"{name}: expected 0 or more, found {value}")
+        if not (given["teachers"] and given["generations"]):
+            given["teachers"] = given["generations"] = 0
+        epochs = parameters.get("epochs", default.training.epochs)
+        counts = {"teachers": given["teachers"], "generations": given["generations"]}
+        training = replace(
+            default.training,
+            epochs=epochs,
+            loud=parameters.get("loud", default.training.loud),
+            distillation=default.training.distillation if given["teachers"] else 0.0,
+            seed=own_seed(given["seed"], **counts),
+        ).changed(parameters.get("training", {}))
+        teacher_training = replace(
+            training,
+            epochs=min(epochs, parameters.get("teacher_epochs", TEACHER.epochs)),
+            distillation=TEACHER.distillation,
+            taught_weights=TEACHER.taught_weights,
+            loud=TEACHER.loud,
+            seed=TEACHER.seed,
+        ).changed(parameters.get("teacher_training", {}), name="teacher_training")
+        return cls(
+            training=training,
+            frame_augmentation=_frame_augmentation(parameters.get("frame_augmentation", {})),
+            teacher_training=teacher_training,
+            **given,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every field, as JSON can hold it."""
+        return files.plain_numbers(asdict(self))
+
+
+_NUMBERS = ("teachers", "generations", "calibration_clips", "seed")
+
+
+def _frame_augmentation(changes: Mapping[str, Any]) -> FrameAugmentConfig | None:
+    name = "frame_augmentation"
+    changed = replace(FrameAugmentConfig(), **typed(changes, of=FrameAugmentConfig, name=name))
+    return None if changed == frame_augment.NONE else changed
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Rows with their features: what a net is made of.
+
+    Attributes
+    ----------
+    rows
+        From `rows.plan_rows`.
+    features [shape=(rows, steps, inputs)]
+        float32, not normalised; may be memory-mapped.
+    windows [shape=(rows, n_frames + 2 margin, n_mels)]
+        Bands around the features, from `frame_augment.window`; None: there are none.
+    config
+        Of the features.
+    classes
+        Names of the classes.
+    """
+
+    rows: pd.DataFrame
+    features: np.ndarray
+    windows: np.ndarray | None
+    config: FeatureConfig
+    classes: list[str]
+
+    @classmethod
+    def load(cls, folder: str | Path) -> TrainingData:
+        """Read what stage 02 wrote; the arrays stay on disk.
+
+        Raises
+        ------
+        DataError
+            If a file is missing or broken.
+        """
+        folder = Path(folder)
+        windows = folder / "windows.npy"
+        return cls(
+            rows=files.read_table(folder / "rows.csv"),
+            features=files.open_array(folder / "features.npy"),
+            windows=files.open_array(windows) if windows.is_file() else None,
+            config=FeatureConfig.load(folder / "features.json"),
+            classes=files.read_json(folder / "labels.json"),
+        )
+
+    def part(self, name: str, normalisation: Normalisation) -> tuple[pd.DataFrame, np.ndarray]:
+        """Rows of one side of the split, and their normalised features."""
+        rows = self.rows[self.rows["split"] == name].reset_index(drop=True)
+        return rows, normalisation.apply(self.features[rows["row"].to_numpy()])
+
+    def held_out(self, normalisation: Normalisation) -> tuple[pd.DataFrame, np.ndarray]:
+        """The rows to score, see `splits.held_out`, and their normalised features."""
+        return self.part(splits.held_out(self.rows)["split"].iloc[0], normalisation)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A net that was trained and calibrated.
+
+    Attributes
+    ----------
+    model
+        Its temperature is folded into the weights of the last layer.
+    normalisation
+        To apply to features before the model.
+    history
+        A line an epoch, see `fitting.Fitted`.
+    kept_epoch
+        The epoch whose weights the model has.
+    temperature
+        By which its logits were divided.
+    """
+
+    model: keras.Model
+    normalisation: Normalisation
+    history: pd.DataFrame
+    kept_epoch: int
+    temperature: float
+
+    def save(self, folder: str | Path) -> None:
+        """Write the model and what belongs to it."""
+        from ser_tinyml.nets import models
+
+        models.save_model(folder, self.model)
+        self.normalisation.save(Path(folder) / release.NORMALISATION)
+        files.write_table(Path(folder) / HISTORY, self.history)
+        facts = {"kept_epoch": self.kept_epoch, "temperature": self.temperature}
+        files.write_json(Path(folder) / FACTS, facts)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Trained:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        DataError
+            If a file is missing or broken.
+        """
+        from ser_tinyml.nets import models
+
+        folder = Path(folder)
+        facts = files.read_json(folder / FACTS)
+        return cls(
+            model=models.load_model(folder),
+            normalisation=Normalisation.load(folder / release.NORMALISATION),
+            history=files.read_table(folder / HISTORY),
+            kept_epoch=facts["kept_epoch"],
+            temperature=facts["temperature"],
+        )
+
+
+def train(
+    data: TrainingData,
+    recipe: Recipe,
+    *,
+    folder: Path,
+    teachers: Sequence[keras.Model] | None = None,
+    jobs: int | None = None,
+    say: Callable[[str], None] = print,
+) -> Trained:
+    """Train teachers and net, and set the temperature on the validation rows.
+
+    Parameters
+    ----------
+    folder
+        For checkpoints, and for the teachers' folders: an interrupted call goes on there.
+    teachers
+        Fitted models that teach; None: they are trained first, as the recipe says.
+    jobs
+        Processes for the teachers; None: one a core.
+    say
+        Gets a line an epoch.
+
+    Raises
+    ------
+    DataError
+        If rows or arrays are missing, or the net cannot be converted.
+    """
+    from ser_tinyml.nets import models
+    from ser_tinyml.training import fitting
+    from ser_tinyml.training import teachers as teaching
+    from ser_tinyml.training.batches import Frames
+
+    for line in what_the_board_cannot(recipe, data):
+        say(line)
+    options: dict[str, Any] = {"classes": data.classes, "folder": folder, "say": say}
+    options["frames"] = _frames(data, recipe, Frames)
+    if teachers is None:
+        teachers = teaching.train(
+            data.features,
+            data.rows,
+            config=recipe.teacher_training,
+            teachers=recipe.teachers,
+            generations=recipe.generations,
+            jobs=jobs,
+            **options,
+        )
+    fitted = fitting.fit(
+        data.features, data.rows, config=recipe.training, teachers=teachers, **options
+    )
+    validation, inputs = data.part(splits.VALIDATION, fitted.normalisation)
+    temperature = calibration.best_temperature(
+        fitting.predict(fitted.model, inputs), validation["label_id"].to_numpy()
+    )
+    models.sharpen(fitted.model, temperature)
+    return Trained(
+        model=fitted.model,
+        normalisation=fitted.normalisation,
+        history=fitted.history,
+        kept_epoch=fitted.kept_epoch,
+        temperature=temperature,
+    )
+
+
+def _frames(data: TrainingData, recipe: Recipe, frames: Callable[..., Any]) -> Any:
+    """The bands of the rows, to be changed in every epoch; None: they are not."""
+    if recipe.frame_augmentation is None:
+        return None
+    if data.windows is None:
+        raise DataError(
+            "frame_augmentation: expected bands of every row (windows.npy), found none: notebook "
+            "02 writes them for features that a board can compute"
+        )
+    return frames(data.windows, data.config, recipe.frame_augmentation)
+
+
+def what_the_board_cannot(recipe: Recipe, data: TrainingData) -> list[str]:
+    """What an engine of the board cannot run of the recipe's net, in words; nothing of the LSTM.
+
+    A net that is not the project's own is converted untrained, so that nobody trains for an hour
+    to learn it.
+
+    Raises
+    ------
+    DataError
+        If the net cannot be converted or TFLite Micro refuses it.
+    """
+    if recipe.training.net == "lstm":
+        return []
+    from ser_tinyml.nets import models
+    from ser_tinyml.tflite import direct
+    from ser_tinyml.tflite.runtimes import RuntimeRefused, TfliteMicroRuntime
+
+    name = f"net {recipe.training.net!r}"
+    steps, inputs = data.features.shape[1:]
+    net = models.build(
+        recipe.training.net,
+        n_frames=steps,
+        n_inputs=inputs,
+        n_classes=len(data.classes),
+        **recipe.training.options,
+    )
+    try:
+        some = np.random.default_rng(0).normal(size=(8, steps, inputs)).astype(np.float32)
+        tflite = convert.to_tflite(net, variant="int8", calibration=some)
+        convert.check_operators(tflite)
+        TfliteMicroRuntime(tflite)
+    except (ConversionError, RuntimeRefused) as error:
+        raise DataError(f"{name}: expected one that TFLite Micro runs, found: {error}") from error
+    said = []
+    others = sorted(set(convert.operators(tflite)) - set(convert.SKETCH_OPERATORS))
+    if others:
+        said.append(f"{name}: engine 1 of the sketch has no {', '.join(others)}: add them to it")
+    try:
+        direct.network_tables(tflite)
+    except ConversionError as error:
+        said.append(f"{name}: engine 2 of the sketch cannot run it: {error}")
+    return said
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A net for the board.
+
+    Attributes
+    ----------
+    tflite
+        The int8 file.
+    calibration_rows
+        The rows that set its scales, in order.
+    """
+
+    tflite: bytes
+    calibration_rows: np.ndarray
+
+
+def convert_int8(trained: Trained, data: TrainingData, recipe: Recipe) -> Converted:
+    """Convert a net to int8, with scales from some of the training rows."""
+    chosen = convert.choose_calibration(data.rows, count=recipe.calibration_clips, seed=recipe.seed)
+    tflite = convert.to_tflite(
+        trained.model,
+        variant="int8",
+        calibration=trained.normalisation.apply(data.features[chosen]),
+    )
+    return Converted(tflite, chosen)
+
+
+def decide(
+    runtime: TfliteMicroRuntime, data: TrainingData, trained: Trained, **options: Any
+) -> dict[str, Any]:
+    """When to answer: decision.json, from what int8 answers of the validation rows.
+
+    Parameters
+    ----------
+    options
+        For the runtime's ``predict``.
+    """
+    validation, inputs = data.part(splits.VALIDATION, trained.normalisation)
+    answers = runtime.predict(inputs, **options)
+    decision = calibration.decide(answers, validation["label_id"].to_numpy())
+    return {**decision, "temperature": trained.temperature}
+
+
+def run(
+    data: TrainingData,
+    recipe: Recipe,
+    *,
+    folder: Path,
+    teachers: Sequence[keras.Model] | None = None,
+    jobs: int | None = None,
+    say: Callable[[str], None] = print,
+) -> tuple[Trained, TfliteMicroRuntime]:
+    """Train, calibrate, convert and decide; the folder gets a model that `Release.load` reads.
+
+    Parameters
+    ----------
+    folder
+        Gets the float model, history and temperature too.
+    teachers, jobs, say
+        As for `train`.
+
+    Returns
+    -------
+    trained, runtime
+        The float net, and the int8 one in TFLite Micro.
+    """
+    from ser_tinyml.tflite.runtimes import TfliteMicroRuntime
+
+    trained = train(data, recipe, folder=folder, teachers=teachers, jobs=jobs, say=say)
+    converted = convert_int8(trained, data, recipe)
+    runtime = TfliteMicroRuntime(converted.tflite)
+    trained.save(folder)
+    release.write(
+        folder,
+        tflite=converted.tflite,
+        config=data.config,
+        normalisation=trained.normalisation,
+        labels=data.classes,
+        decision=decide(runtime, data, trained),
+    )
+    return trained, runtime
