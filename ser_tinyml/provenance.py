@@ -140,21 +140,28 @@ def module_hashes(sources: Iterable[str], *, root: Path = ROOT) -> dict[str, str
         Name of a module, for example "ser_tinyml.files", to its `code_hash`; sorted by name. Where
         plugins may take part, "plugin <file name>" of each comes after them.
     """
+    found = _closure(sources, root)
+    hashes = {name: code_hash(source) for name, source in sorted(found.items())}
+    if plugins.__name__ in found and root == ROOT:
+        hashes |= {f"plugin {name}": code_hash(text) for name, text in plugins.sources().items()}
+    return hashes
+
+
+def _closure(sources: Iterable[str], root: Path) -> dict[str, str]:
+    """Code of the package's modules that some code imports, and of those that they import."""
     found: dict[str, str] = {}
     waiting = [name for source in sources for name in _imports(source)]
     while waiting:
         name = waiting.pop()
         path = root.joinpath(*name.split("."))
         path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-        if name not in found and path.is_file():
-            found[name] = path.read_text(encoding="utf-8")
-            waiting += _imports(found[name])
-            if "iter_modules(__path__)" in found[name]:  # it imports what lies in its folder
-                waiting += [f"{name}.{file.stem}" for file in path.parent.glob("[!_]*.py")]
-    hashes = {name: code_hash(source) for name, source in sorted(found.items())}
-    if plugins.__name__ in found and root == ROOT:
-        hashes |= {f"plugin {name}": code_hash(text) for name, text in plugins.sources().items()}
-    return hashes
+        if name in found or not path.is_file():
+            continue
+        found[name] = path.read_text(encoding="utf-8")
+        waiting += _imports(found[name])
+        if "iter_modules(__path__)" in found[name]:  # it imports what lies in its folder
+            waiting += [f"{name}.{file.stem}" for file in path.parent.glob("[!_]*.py")]
+    return found
 
 
 def _imports(source: str) -> Iterator[str]:
