@@ -37,29 +37,8 @@ def load() -> None:
     DataError
         If a plugin is missing or its code fails; the message names the file and the line.
     """
-    global _installed_loaded, _value_loaded
-    if not _installed_loaded:
-        _installed_loaded = True  # before the imports: a plugin may look something up itself
-        try:
-            for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
-                _import_installed(point)
-        except BaseException:
-            _installed_loaded = False
-            raise
-    value = os.environ.get(VARIABLE, "")
-    if value == _value_loaded:
-        return
-    before = _value_loaded
-    typed = [entry for entry in value.split(os.pathsep) if entry]
-    _value_loaded = os.pathsep.join(str(Path(entry).expanduser().resolve()) for entry in typed)
-    try:
-        for path in [file for entry in typed for file in _files_of(entry)]:
-            _import_file(path)
-    except BaseException:
-        _value_loaded = before  # the next look-up fails as this one did
-        raise
-    if typed:
-        os.environ[VARIABLE] = _value_loaded
+    _load_installed()
+    _load_named()
 
 
 def sources() -> dict[str, str]:
@@ -72,6 +51,36 @@ def sources() -> dict[str, str]:
     """
     load()
     return dict(sorted(_sources.items()))
+
+
+def _load_installed() -> None:
+    global _installed_loaded
+    if _installed_loaded:
+        return
+    _installed_loaded = True  # before the imports: a plugin may look something up itself
+    try:
+        for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+            _import_installed(point)
+    except BaseException:
+        _installed_loaded = False  # the next look-up fails as this one did
+        raise
+
+
+def _load_named() -> None:
+    global _value_loaded
+    value, before = os.environ.get(VARIABLE, ""), _value_loaded
+    if value == before:
+        return
+    typed = [entry for entry in value.split(os.pathsep) if entry]
+    _value_loaded = os.pathsep.join(str(Path(entry).expanduser().resolve()) for entry in typed)
+    try:
+        for path in [file for entry in typed for file in _files_of(entry)]:
+            _import_file(path)
+    except BaseException:
+        _value_loaded = before
+        raise
+    if typed:
+        os.environ[VARIABLE] = _value_loaded
 
 
 def _files_of(entry: str) -> list[Path]:

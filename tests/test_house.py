@@ -49,7 +49,6 @@ STILL = {
     },
     "imports": set(),
     "long": {
-        "ser_tinyml/data/demo.py:ensure",
         "ser_tinyml/evaluation/ablations.py:run",
         "ser_tinyml/evaluation/trials.py:run_trial",
         "ser_tinyml/features/extract.py:compute_features",
@@ -60,10 +59,6 @@ STILL = {
         "ser_tinyml/training/teachers.py:train",
     },
     "complex": {
-        "ser_tinyml/data/demo.py:_all_clips",
-        "ser_tinyml/data/demo.py:ensure",
-        "ser_tinyml/data/corpora/ravdess.py:parse",
-        "ser_tinyml/data/dataset.py:_without_doubles",
         "ser_tinyml/device/board.py:_build",
         "ser_tinyml/device/emulate.py:instruction_cycles",
         "ser_tinyml/device/emulate.py:measure",
@@ -71,7 +66,6 @@ STILL = {
         "ser_tinyml/evaluation/ablations.py:run",
         "ser_tinyml/evaluation/trials.py:run",
         "ser_tinyml/features/extract.py:compute_features",
-        "ser_tinyml/plugins.py:load",
         "ser_tinyml/tflite/direct.py:_lstm",
     },
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -174,38 +174,56 @@ def _walk(folder: Path) -> tuple[list[str], list[dict[str, str]]]:
 
 def _without_doubles(heard: Iterable[_File]) -> tuple[list[_File], list[dict[str, str]]]:
     """Keep one of each sound under one label, and none where the labels disagree."""
-    left_out: list[dict[str, str]] = []
+    unique, left_out = _one_of_each(
+        _grouped(heard, lambda file: file.key),
+        same=lambda file: file.sound["sha256"],
+        double=SECOND_COPY,
+        contradiction=SAME_NAME,
+    )
+    kept, twins = _one_of_each(
+        _grouped(unique, lambda file: file.sound["sha256"]),
+        same=lambda file: file.label,
+        double=SAME_SOUND,
+        contradiction=TWO_LABELS,
+    )
+    return sorted(kept, key=lambda file: file.key), left_out + twins
 
-    def leave_out(file: _File, reason: str, detail: str) -> None:
-        left_out.append(_row(file.path, file.corpus.name, reason, detail))
 
-    unique = []
-    for copies in _grouped(heard, lambda file: file.key):
-        first, *others = copies
-        if all(other.sound["sha256"] == first.sound["sha256"] for other in others):
-            unique.append(first)
-            for other in others:
-                leave_out(other, SECOND_COPY, f"of {first.path}")
-        else:
-            for file in copies:
-                rest = ", ".join(other.path for other in copies if other is not file)
-                leave_out(file, SAME_NAME, f"as {rest}")
+def _one_of_each(
+    groups: Iterable[Sequence[_File]],
+    *,
+    same: Callable[[_File], Any],
+    double: str,
+    contradiction: str,
+) -> tuple[list[_File], list[dict[str, str]]]:
+    """The first file of each group whose files are all the same; the others are left out.
 
-    kept = []
-    for twins in _grouped(unique, lambda file: file.sound["sha256"]):
-        first, *others = twins
-        if all(other.label == first.label for other in others):
+    Parameters
+    ----------
+    same
+        What has to be equal within a group; where it is not, no file of it is kept.
+    double, contradiction
+        Reason why a file is left out: equal to the first, or in a group that is not equal.
+    """
+    kept, left_out = [], []
+    for group in groups:
+        first, *others = group
+        if all(same(other) == same(first) for other in others):
             kept.append(first)
-            for other in others:
-                leave_out(other, SAME_SOUND, f"as {first.path}")
+            reason, left = double, {file.path: first.path for file in others}
         else:
-            for file in twins:
-                rest = ", ".join(other.path for other in twins if other is not file)
-                leave_out(file, TWO_LABELS, f"as {rest}")
-    return sorted(kept, key=lambda file: file.key), left_out
+            reason = contradiction
+            left = {
+                file.path: ", ".join(other.path for other in group if other is not file)
+                for file in group
+            }
+        word = "of" if reason == SECOND_COPY else "as"
+        corpus = first.corpus.name
+        left_out += [_row(path, corpus, reason, f"{word} {rest}") for path, rest in left.items()]
+    return kept, left_out
 
 
-def _grouped(items: Iterable[_File], key: Any) -> list[list[_File]]:
+def _grouped(items: Iterable[_File], key: Callable[[_File], Any]) -> list[list[_File]]:
     """Group files; in each group the shallowest comes first, then the first by path."""
     groups: dict[str, list[_File]] = {}
     for item in sorted(items, key=lambda file: (file.path.count("/"), file.path)):

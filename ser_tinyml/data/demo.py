@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib import metadata
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
@@ -236,26 +237,33 @@ def ensure(
     _claim(folder, marker)
 
     tasks = [_lines(group, folder=folder, seed=seed) for group in _by_speaker(plan)]
-    missing = [[not Path(line.path).exists() for line in task] for task in tasks]
-    with ThreadPoolExecutor(max_workers=jobs or os.cpu_count() or 1) as pool:
-        waiting = [
-            pool.submit(_speak_in_fresh_process, task) if any(gaps) else None
-            for task, gaps in zip(tasks, missing, strict=True)
+    missing = [sum(not Path(line.path).exists() for line in task) for task in tasks]
+    _speak_missing(tasks, missing, jobs=jobs or os.cpu_count() or 1, progress=progress)
+    return folder
+
+
+def _speak_missing(
+    tasks: Sequence[Sequence[_Line]], missing: Sequence[int], *, jobs: int, progress: bool
+) -> None:
+    """Speak the tasks of which clips are missing, and print a line when a corpus is whole."""
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        spoken = [
+            (task[0].corpus, pool.submit(_speak_in_fresh_process, task))
+            for task, new in zip(tasks, missing, strict=True)
+            if new
         ]
         try:
             for name in CORPORA:
-                mine = [i for i, task in enumerate(tasks) if task[0].corpus == name]
-                for i in mine:
-                    if waiting[i] is not None:
-                        waiting[i].result()
+                for corpus, speaking in spoken:
+                    if corpus == name:
+                        speaking.result()
                 if progress:
-                    new = sum(sum(missing[i]) for i in mine)
-                    total = sum(len(tasks[i]) for i in mine)
+                    mine = [i for i, task in enumerate(tasks) if task[0].corpus == name]
+                    new, total = sum(missing[i] for i in mine), sum(len(tasks[i]) for i in mine)
                     print(f"{name}: {new} clips spoken, {total - new} were there")
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return folder
 
 
 def speak(
@@ -303,21 +311,27 @@ def speak(
 
 
 def _all_clips() -> Iterator[Clip]:
+    return chain(_ravdess(), _tess(), _savee(), _crema_d())
+
+
+def _ravdess() -> Iterator[Clip]:
     for actor in range(1, 11):
         for code, emotion in enumerate(RAVDESS_EMOTIONS, start=1):
-            for level in (1,) if emotion == "neutral" else (1, 2):
-                for statement, text in enumerate(RAVDESS_SENTENCES, start=1):
-                    for repetition in (1, 2):
-                        name = f"03-01-{code:02d}-{level:02d}-{statement:02d}-{repetition:02d}"
-                        yield Clip(
-                            corpus="RAVDESS",
-                            speaker=f"{actor:02d}",
-                            sex="male" if actor % 2 else "female",
-                            emotion=emotion,
-                            intensity="strong" if level == 2 else "normal",
-                            text=text,
-                            path=f"RAVDESS/Actor_{actor:02d}/{name}-{actor:02d}.wav",
-                        )
+            levels = (1,) if emotion == "neutral" else (1, 2)
+            for level, statement, repetition in product(levels, (1, 2), (1, 2)):
+                name = f"03-01-{code:02d}-{level:02d}-{statement:02d}-{repetition:02d}"
+                yield Clip(
+                    corpus="RAVDESS",
+                    speaker=f"{actor:02d}",
+                    sex="male" if actor % 2 else "female",
+                    emotion=emotion,
+                    intensity="strong" if level == 2 else "normal",
+                    text=RAVDESS_SENTENCES[statement - 1],
+                    path=f"RAVDESS/Actor_{actor:02d}/{name}-{actor:02d}.wav",
+                )
+
+
+def _tess() -> Iterator[Clip]:
     for column, speaker in enumerate(("OAF", "YAF"), start=1):
         for emotion, names in TESS_EMOTIONS.items():
             for word in TESS_WORDS:
@@ -330,6 +344,9 @@ def _all_clips() -> Iterator[Clip]:
                     text=f"Say the word {word}",
                     path=f"TESS/{speaker}_{names[column]}/{speaker}_{word}_{names[0]}.wav",
                 )
+
+
+def _savee() -> Iterator[Clip]:
     for speaker in SAVEE_SPEAKERS:
         for emotion, code in SAVEE_EMOTIONS.items():
             for number, text in enumerate(SAVEE_SENTENCES, start=1):
@@ -342,6 +359,9 @@ def _all_clips() -> Iterator[Clip]:
                     text=text,
                     path=f"SAVEE/{speaker}_{code}{number:02d}.wav",
                 )
+
+
+def _crema_d() -> Iterator[Clip]:
     codes = list(CREMA_SENTENCES)
     for place, (actor, sex) in enumerate(CREMA_ACTORS.items()):
         for turn, (emotion, name) in enumerate(CREMA_EMOTIONS.items()):

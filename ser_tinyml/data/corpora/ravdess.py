@@ -28,7 +28,14 @@ EMOTIONS = {
     "08": "surprise",
 }
 INTENSITIES = {"01": "normal", "02": "strong"}
+SPOKEN = {  # neutral was never spoken strongly
+    (emotion, intensity)
+    for emotion in EMOTIONS
+    for intensity in INTENSITIES
+    if (emotion, intensity) != ("01", "02")
+}
 SENTENCES = {"01": "Kids are talking by the door", "02": "Dogs are sitting by the door"}
+REPETITIONS = ("01", "02")
 SPEAKERS = tuple(f"{actor:02d}" for actor in range(1, 25))
 
 # modality-channel-emotion-intensity-statement-repetition-actor
@@ -46,21 +53,11 @@ def parse(path: PurePath) -> ClipName | Refusal | None:
         return Refusal(reason=SONG, detail="vocal channel 02 is song")
     if modality in ("01", "02"):
         return Refusal(reason=VIDEO, detail=f"modality {modality}; 03 is audio alone")
-    published = (
-        (modality, channel) == ("03", "01")
-        and emotion in EMOTIONS
-        and intensity in INTENSITIES
-        and (emotion, intensity) != ("01", "02")  # neutral was never spoken strongly
-        and sentence in SENTENCES
-        and repetition in ("01", "02")
-        and actor in SPEAKERS
-    )
-    if not published:
+    spoken = (modality, channel) == ("03", "01") and (emotion, intensity) in SPOKEN
+    if not (spoken and sentence in SENTENCES and repetition in REPETITIONS and actor in SPEAKERS):
         return Refusal(reason=NOT_UNDERSTOOD, detail="a code that RAVDESS does not have")
-    for folder in path.parts[:-1]:
-        said = FOLDER.fullmatch(folder)
-        if said and int(said[1]) != int(actor):
-            return Refusal(reason=MISLABELLED, detail=f"actor {actor} in folder {folder}")
+    if folder := _of_another(path, int(actor)):
+        return Refusal(reason=MISLABELLED, detail=f"actor {actor} in folder {folder}")
     return ClipName(
         stem=path.stem,
         speaker=actor,
@@ -70,6 +67,15 @@ def parse(path: PurePath) -> ClipName | Refusal | None:
         sentence=SENTENCES[sentence],
         repetition=int(repetition),
     )
+
+
+def _of_another(path: PurePath, actor: int) -> str:
+    """The folder above a file that names another actor; empty if none does."""
+    for folder in path.parts[:-1]:
+        said = FOLDER.fullmatch(folder)
+        if said and int(said[1]) != actor:
+            return folder
+    return ""
 
 
 register(
