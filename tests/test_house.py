@@ -40,7 +40,7 @@ A_CORPUS_THAT_SPEAKS = "ser_tinyml/data/demo.py"  # a synthesiser: as long as it
 
 # What is being mended. It only ever shrinks.
 STILL = {
-    "folders": {"ser_tinyml/plots"},
+    "folders": set(),
     "modules": {
         "ser_tinyml/device/board.py",
         "ser_tinyml/device/emulate.py",
@@ -53,7 +53,6 @@ STILL = {
         "ser_tinyml/evaluation/trials.py:run_trial",
         "ser_tinyml/features/extract.py:compute_features",
         "ser_tinyml/nets/lstm.py:build_lstm",
-        "ser_tinyml/plots/clips.py:waveforms_and_spectrograms",
         "ser_tinyml/tflite/convert.py:to_tflite",
         "ser_tinyml/training/recipe.py:train",
         "ser_tinyml/training/teachers.py:train",

@@ -9,11 +9,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
 from ser_tinyml.data import corpora
 from ser_tinyml.plots.style import colours_of
+
+_MELS = 64  # bands of the spectrograms
 
 
 def counts(clips: pd.DataFrame) -> Figure:
@@ -109,44 +113,48 @@ def waveforms_and_spectrograms(
     )
     longest = max(len(samples) for samples in sounds.values()) / sample_rate
     highest = max(np.abs(samples).max() for samples in sounds.values())
-    mels = {emotion: _mel_db(samples, sample_rate) for emotion, samples in sounds.items()}
     colours = colours_of(list(sounds))
-    image = None
     for place, (emotion, samples) in enumerate(sounds.items()):
-        wave, spectrum = grid[2 * (place // 4), place % 4], grid[2 * (place // 4) + 1, place % 4]
+        row, column = 2 * (place // 4), place % 4
+        wave, spectrum = grid[row, column], grid[row + 1, column]
         time = np.arange(len(samples)) / sample_rate
         wave.plot(time, samples, color=colours[emotion], linewidth=0.5)
         wave.set(title=emotion, ylim=(-highest, highest), xlim=(0, longest), yticks=[])
-        image = spectrum.imshow(
-            mels[emotion] - mels[emotion].max(),
-            origin="lower",
-            aspect="auto",
-            extent=(0, len(samples) / sample_rate, 0, 64),
-            cmap="magma",
-            vmin=-60,
-            vmax=0,
-        )
-        spectrum.set(facecolor="black", xlim=(0, longest))
-        spectrum.grid(visible=False)
-        hertz = np.array([250, 1000, 3000])
-        ticks = np.interp(
-            hertz, librosa.mel_frequencies(64, fmin=0, fmax=sample_rate / 2), range(64)
-        )
-        spectrum.set_yticks(ticks, ["0.25", "1", "3"] if place % 4 == 0 else [])
-        if place % 4 == 0:
+        image = _spectrogram(spectrum, samples, sample_rate, names=column == 0)
+        if column == 0:
             wave.set_ylabel("amplitude")
-            spectrum.set_ylabel("frequency (kHz, mel)")
         if place >= len(sounds) - 4:
             spectrum.set_xlabel("time (s)")
             spectrum.tick_params(labelbottom=True)
     for place in range(len(sounds), 4 * pairs):
         for axes in grid[2 * (place // 4) : 2 * (place // 4) + 2, place % 4]:
             axes.set_axis_off()
-    figure.colorbar(
-        image, ax=grid, label="power (dB, the clip's loudest is 0)", shrink=0.6, aspect=40
-    )
+    label = "power (dB, the clip's loudest is 0)"
+    figure.colorbar(image, ax=grid, label=label, shrink=0.6, aspect=40)
     figure.suptitle(f"One voice, {len(sounds)} emotions ({speaker})", fontweight="bold")
     return figure
+
+
+def _spectrogram(axes: Axes, samples: np.ndarray, sample_rate: int, *, names: bool) -> AxesImage:
+    """Mel bands over time, and what the bands are in kHz."""
+    decibel = _mel_db(samples, sample_rate)
+    image = axes.imshow(
+        decibel - decibel.max(),
+        origin="lower",
+        aspect="auto",
+        extent=(0, len(samples) / sample_rate, 0, _MELS),
+        cmap="magma",
+        vmin=-60,
+        vmax=0,
+    )
+    axes.set_facecolor("black")
+    axes.grid(visible=False)
+    mels = librosa.mel_frequencies(_MELS, fmin=0, fmax=sample_rate / 2)
+    ticks = np.interp([250, 1000, 3000], mels, range(_MELS))
+    axes.set_yticks(ticks, ["0.25", "1", "3"] if names else [])
+    if names:
+        axes.set_ylabel("frequency (kHz, mel)")
+    return image
 
 
 def _mel_db(samples: np.ndarray, sample_rate: int) -> np.ndarray:
@@ -155,7 +163,7 @@ def _mel_db(samples: np.ndarray, sample_rate: int) -> np.ndarray:
         sr=sample_rate,
         n_fft=512,
         hop_length=160,
-        n_mels=64,
+        n_mels=_MELS,
         fmin=0.0,
         fmax=sample_rate / 2,
         center=False,

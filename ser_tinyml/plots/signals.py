@@ -41,6 +41,7 @@ def split_overview(rows: pd.DataFrame) -> Figure:
             if split in part:
                 axis.bar(range(len(part)), part[split], bottom=bottom, color=colour, width=0.8)
                 bottom += part[split].to_numpy()
+        axis.set_ylim(top=1.08 * bottom.max())
         names = [speaker.removeprefix(f"{corpus}-") for speaker in part.index]
         step = 1 + len(names) // 30
         axis.set_xticks(range(0, len(names), step), names[::step], rotation=90, fontsize=7)
@@ -48,8 +49,9 @@ def split_overview(rows: pd.DataFrame) -> Figure:
         axis.set_title(corpus)
         axis.set_xlabel("speaker")
     axes[0, 0].set_ylabel("clips")
-    handles = [plt.Rectangle((0, 0), 1, 1, color=colour) for colour in SPLIT_COLOURS.values()]
-    figure.legend(handles, SPLIT_COLOURS, loc="outside upper center", ncols=3, frameon=False)
+    sides = {side: colour for side, colour in SPLIT_COLOURS.items() if side in counts}
+    handles = [plt.Rectangle((0, 0), 1, 1, color=colour) for colour in sides.values()]
+    figure.legend(handles, sides, loc="outside upper center", ncols=len(sides), frameon=False)
     return figure
 
 
@@ -69,39 +71,31 @@ def clip_to_features(
     start = features.onset(bands, config)
     hop_s = config.hop_length / config.sample_rate
     frames = features.waveform_features(samples, config).reshape(config.n_frames, config.n_values)
-    figure, axes = plt.subplots(3, 1, figsize=(10, 6.4))
+    begins_s, ends_s = start * hop_s, (start + config.n_frames) * hop_s
+    sound_ends_s = len(samples) / config.sample_rate
+    figure, axes = plt.subplots(3, 1, figsize=(10, 6.4), sharex=True)
     time = np.arange(len(samples)) / config.sample_rate
     axes[0].plot(time, samples, linewidth=0.5, color="#34495e")
-    axes[0].set(xlim=(0, time[-1]), ylabel="amplitude")
-    axes[0].set_title(f"{title}: {time[-1]:.2f} s of {unprepared_s:.2f} s")
-    mesh = axes[1].imshow(
-        bands.T,
-        origin="lower",
-        aspect="auto",
-        extent=(0, len(bands) * hop_s, 0, config.n_mels),
-        cmap="magma",
-        vmin=bands.max() - config.range_db,
-    )
-    end = min(start + config.n_frames, len(bands))
-    for frame in (start, end):
-        axes[1].axvline(frame * hop_s, color="white", linestyle="--", linewidth=1.5)
-    axes[1].set(xlim=(0, time[-1]), ylabel="mel band")
+    used = f", of which {sound_ends_s:.2f} s are used" if sound_ends_s < unprepared_s - 0.01 else ""
+    axes[0].set(ylabel="amplitude", title=f"{title}: {unprepared_s:.2f} s{used}")
+    extent = (0, len(bands) * hop_s, 0, config.n_mels)
+    look = {"origin": "lower", "aspect": "auto"}
+    dark = {"cmap": "magma", "vmin": bands.max() - config.range_db}
+    mesh = axes[1].imshow(bands.T, extent=extent, **dark, **look)
+    for second in (begins_s, ends_s):
+        axes[1].axvline(second, color="white", linestyle="--", linewidth=1.5)
+    axes[1].set(ylabel="mel band", facecolor="black")
     axes[1].set_title("log mel bands; the model sees what is between the dashed lines")
     figure.colorbar(mesh, ax=axes[1], label="dB")
-    scaled = (frames - frames.mean(axis=0)) / (frames.std(axis=0) + 1e-6)
-    mesh = axes[2].imshow(
-        scaled.T,
-        origin="lower",
-        aspect="auto",
-        extent=(0, config.n_frames, -0.5, config.n_values - 0.5),
-        cmap="RdBu_r",
-        vmin=-3,
-        vmax=3,
-    )
-    axes[2].set(xlabel=f"frame of {hop_s * 1000:.0f} ms", ylabel="coefficient")
+    heard = frames[: max(len(bands) - start, 1)]  # what follows is silence, put there to fill up
+    scaled = (frames - heard.mean(axis=0)) / (heard.std(axis=0) + 1e-6)
+    extent = (begins_s, ends_s, -0.5, config.n_values - 0.5)
+    red_blue = {"cmap": "RdBu_r", "vmin": -3, "vmax": 3}
+    mesh = axes[2].imshow(scaled.T, extent=extent, **red_blue, **look)
+    axes[2].set(xlabel="time (s)", ylabel="coefficient", xlim=(0, max(ends_s, sound_ends_s)))
     axes[2].set_yticks(range(0, config.n_values, 5))
-    size = f"{config.n_frames} x {config.n_values}"
-    axes[2].set_title(f"the features, {size}, each row scaled to view")
+    size = f"{config.n_frames} frames of {config.n_values} values"
+    axes[2].set_title(f"the features: {size}, each row by its own mean and deviation")
     figure.colorbar(mesh, ax=axes[2], label="deviations")
     for axis in axes:
         axis.grid(visible=False)
@@ -155,12 +149,14 @@ def feature_distributions(
         Of a frame.
     """
     of_class = (rows["split"] == splits.TRAIN) & (rows["label_id"] >= 0)
-    part = rows[of_class].groupby("key").head(1)
+    part = rows[of_class].groupby("key").head(1).sort_values("label_id", kind="stable")
+    order = corpora.order(part["corpus"])
     means = np.asarray(array[part["row"].to_numpy()]).reshape(len(part), -1, n_values).mean(axis=1)
     figure, axes = plt.subplots(1, len(coefficients), figsize=(12, 3.4), squeeze=False)
     for axis, coefficient in zip(axes[0], coefficients, strict=True):
         sns.boxplot(
             x=part["corpus"].to_numpy(),
+            order=order,
             y=means[:, coefficient],
             hue=part["label"].to_numpy(),
             palette=colours_of(part["label"].unique()),

@@ -108,15 +108,17 @@ def false_alarms(table: pd.DataFrame) -> Figure:
     figure, axis = plt.subplots(figsize=(9, 0.42 * len(table) + 1.3))
     places = np.arange(len(table))[::-1]
     for column, label, colour, shift in (
-        ("windows_per_hour", "windows of speech, the gate says", _UNSURE, 0.2),
-        ("answered_per_hour", "answered: false alarms", _ANSWERED, -0.2),
+        ("windows_per_hour", "windows that the gate takes for speech", _UNSURE, 0.2),
+        ("answered_per_hour", "of these, answered: false alarms", _ANSWERED, -0.2),
     ):
         axis.barh(places + shift, table[column], height=0.38, color=colour, label=label)
         for place, value in zip(places + shift, table[column], strict=True):
             axis.text(value, place, f" {value:.0f}", va="center", fontsize=8)
     total = f"{ALL}, {table['hours'].iloc[-1]:.2g} h"
     names = [total if kind == ALL else kind for kind in table["kind"]]
-    axis.set(title="Sounds without speech", xlabel="an hour", yticks=places, yticklabels=names)
+    axis.set(
+        title="Sounds without speech", xlabel="number per hour", yticks=places, yticklabels=names
+    )
     axis.grid(visible=False, axis="y")
     axis.margins(x=0.08)
     axis.legend(loc="lower right", frameon=False)

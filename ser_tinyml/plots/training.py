@@ -56,7 +56,8 @@ def learning_curves(history: pd.DataFrame, *, kept_epoch: int) -> Figure:
     right.set(title="Validation", xlabel="epoch", ylabel="share", ylim=(0, 1))
     for axis in (left, right):
         axis.axvline(kept_epoch, color="black", linestyle=":", label=f"kept: epoch {kept_epoch}")
-        axis.legend(frameon=False)
+    left.legend(frameon=False)
+    right.legend(frameon=False, loc="lower right")
     return figure
 
 
@@ -92,37 +93,36 @@ def confusions(scores: dict[str, dict[str, Any]], *, classes: Sequence[str]) -> 
         axis.set_title(f"{title}\nUAR {score['uar']:.3f}, n = {score['n']}")
         axis.tick_params(axis="x", rotation=40)
         axis.tick_params(axis="y", rotation=0)
+        axis.grid(visible=False)
+        for place in np.flatnonzero(total == 0):
+            axis.text(len(classes) / 2, place + 0.5, "no such clips", ha="center", va="center")
     axes[0, 0].set_ylabel("truth (rows: percent)")
     return figure
 
 
-def per_speaker(table: pd.DataFrame, *, chance: float) -> Figure:
-    """UAR of every test speaker as a bar, in the colour of the corpus.
+def per_speaker(table: pd.DataFrame) -> Figure:
+    """UAR of every held-out speaker, in the colour of the corpus, and of always one answer.
 
     Parameters
     ----------
     table
-        Columns corpus, speaker, uar, n.
-    chance
-        UAR of always giving one answer.
+        Columns corpus, speaker, uar and majority_uar: a line a speaker, of `metrics.score_table`.
     """
     table = table.sort_values(["corpus", "uar"]).reset_index(drop=True)
     figure, axis = plt.subplots(figsize=(11, 3.6))
     axis.bar(table.index, table["uar"], color=table["corpus"].map(corpora.colour))
-    axis.axhline(chance, color="black", linestyle=":", linewidth=1)
+    axis.hlines(table["majority_uar"], table.index - 0.4, table.index + 0.4, color="black", ls=":")
     names = [
         name.removeprefix(f"{corpus}-")
         for name, corpus in zip(table["speaker"], table["corpus"], strict=True)
     ]
     axis.set_xticks(table.index, names, rotation=90)
     axis.grid(axis="x", visible=False)
-    axis.set(
-        title="UAR of every test speaker (dotted: always the same answer)",
-        xlabel="speaker",
-        ylabel="UAR",
-        ylim=(0, 1),
-    )
+    title = "UAR of every held-out speaker, over the classes the speaker has"
+    axis.set(title=title, xlabel="speaker", ylabel="UAR", ylim=(0, 1.1))
     shown = corpora.order(table["corpus"])
     handles = [plt.Rectangle((0, 0), 1, 1, color=corpora.colour(corpus)) for corpus in shown]
-    axis.legend(handles, shown, frameon=False, ncols=len(shown), loc="upper left")
+    handles.append(plt.Line2D([], [], color="black", linestyle=":"))
+    names = [*shown, "always one answer"]
+    axis.legend(handles, names, frameon=False, ncols=len(names), loc="upper left")
     return figure

@@ -1,4 +1,4 @@
-"""The pictures of calibration and robustness show what is in the tables."""
+"""The pictures of calibration show what is in the tables."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ from collections.abc import Iterator
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import pytest
 
 from ser_tinyml.plots import calibration as plots
-from ser_tinyml.plots.robustness import robustness
-from ser_tinyml.sound import degrade
 from ser_tinyml.training import calibration
 
 
@@ -28,14 +25,6 @@ def answers() -> tuple[np.ndarray, np.ndarray]:
     top = rng.uniform(0.5, 1, size=500)
     labels = np.where(rng.uniform(size=500) < top - 0.1, 0, 1)
     return np.stack([top, 1 - top], axis=1), labels
-
-
-def scores() -> pd.DataFrame:
-    table = degrade.table(degrade.CONDITIONS)
-    return pd.concat(
-        table.assign(model=model, uar=clean - 0.01 * np.arange(len(table)))
-        for model, clean in (("new", 0.8), ("old", 0.6))
-    )
 
 
 def test_bars_are_accuracies_and_shares(answers) -> None:
@@ -85,36 +74,3 @@ def test_several_nets_are_marked_where_their_own_thresholds_put_them(answers) ->
     _, mark = axis.lines
     assert (mark.get_xdata(), mark.get_ydata()) == ([0.28], [0.872])
     assert "28% answered, 87% of them right" in mark.get_label()
-
-
-def test_robustness_shows_every_condition_of_every_model() -> None:
-    table = scores()
-    figure = robustness(table, chance=0.25)
-    level, noise, others = figure.axes
-    gains = [line for line in level.lines if len(line.get_xdata()) == len(degrade.GAINS_DB)]
-    expected = table[(table["group"] == "gain")].groupby("model", sort=False)["uar"]
-    assert [line.get_ydata().tolist() for line in gains] == [list(part) for _, part in expected]
-    curves = [line for line in noise.lines if len(line.get_xdata()) == len(degrade.SNRS_DB)]
-    assert len(curves) == 2 * 2
-    assert all((np.diff(line.get_xdata()) > 0).all() for line in curves)
-    bars = {round(bar.get_height(), 3) for bar in others.patches}
-    rest = table[table["group"].isin(["band", "room", "microphone"])]
-    assert bars == set(rest["uar"].round(3))
-    clean = [line for line in others.lines if line.get_ydata()[0] in (0.8, 0.6)]
-    assert len(clean) == 2
-    (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == [
-        *("new", "old", "clean", "chance", "white", "pink")
-    ]
-    figure.canvas.draw()
-
-
-def test_models_under_unlike_conditions_share_a_picture() -> None:
-    """One that was not tried in rooms has no bar there."""
-    table = scores()
-    table = table[~((table["model"] == "old") & (table["group"] == "room"))]
-    figure = robustness(table)
-    assert len(figure.legends[0].get_texts()) == 5
-    labels = [text.get_text() for text in figure.axes[2].texts]
-    assert sum(label not in ("", "nan") for label in labels) == 5 + 3
-    figure.canvas.draw()

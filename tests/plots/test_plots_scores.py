@@ -1,4 +1,4 @@
-"""The pictures of the folds and of the ablations show what is in the tables."""
+"""The pictures of folds, ablations and degraded sound show what is in the tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 
 from ser_tinyml.evaluation import cross_validation
 from ser_tinyml.evaluation.trials import POOL
-from ser_tinyml.plots import evaluation as plots
+from ser_tinyml.plots import scores as plots
+from ser_tinyml.sound import degrade
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +55,11 @@ def test_folds_show_the_mean_and_a_dot_for_every_trial() -> None:
     heights = [bar.get_height() for bar in right.patches]
     expected = summary[["recall_happy", "recall_surprise"]].to_numpy().T.ravel()
     np.testing.assert_array_equal(heights, expected)
-    assert [text.get_text() for text in right.get_legend().get_texts()] == ["happy", "surprise"]
+    assert [text.get_text() for text in right.get_legend().get_texts()] == [
+        *("happy", "surprise", "not in this corpus")
+    ]
+    crosses = [line.get_xdata().tolist() for line in right.lines]
+    assert crosses == [[], [pytest.approx(2.2)]]  # CREMA-D has no surprise
     figure.canvas.draw()
 
 
@@ -87,8 +92,10 @@ def test_ablations_show_points_from_the_default_by_group_and_what_they_cost() ->
         *groups, ring = axis.lines
         assert (ring.get_xdata()[0], ring.get_ydata()[0]) == (values[1], 0.70)
         assert ring.get_markerfacecolor() == "none"
-        shown = {point for line in groups for point in zip(*line.get_data(), strict=True)}
-        assert shown == set(zip(values, table["uar"], strict=True))
+        moved = values != values[1]
+        shown = [(line.get_xdata()[0], line.get_ydata()[0]) for line in groups]
+        assert shown == [*zip(values[moved], table["uar"][moved], strict=True)]
+        assert [text.get_text() for text in axis.texts] == [*table["name"][moved], "default"]
     figure.canvas.draw()
 
 
@@ -110,4 +117,45 @@ def test_speakers_show_the_score_against_the_share_that_trained() -> None:
         POOL: [[25, 100], [0.55, 0.70]],
     }
     assert [text.get_text() for text in axis.get_xticklabels()] == ["25", "100"]
+    figure.canvas.draw()
+
+
+def conditions() -> pd.DataFrame:
+    table = degrade.table(degrade.CONDITIONS)
+    return pd.concat(
+        table.assign(model=model, uar=clean - 0.01 * np.arange(len(table)))
+        for model, clean in (("new", 0.8), ("old", 0.6))
+    )
+
+
+def test_robustness_shows_every_condition_of_every_model() -> None:
+    table = conditions()
+    figure = plots.robustness(table, chance=0.25)
+    level, noise, others = figure.axes
+    gains = [line for line in level.lines if len(line.get_xdata()) == len(degrade.GAINS_DB)]
+    expected = table[(table["group"] == "gain")].groupby("model", sort=False)["uar"]
+    assert [line.get_ydata().tolist() for line in gains] == [list(part) for _, part in expected]
+    curves = [line for line in noise.lines if len(line.get_xdata()) == len(degrade.SNRS_DB)]
+    assert len(curves) == 2 * 2
+    assert all((np.diff(line.get_xdata()) > 0).all() for line in curves)
+    bars = {round(bar.get_height(), 3) for bar in others.patches}
+    rest = table[table["group"].isin(["band", "room", "microphone"])]
+    assert bars == set(rest["uar"].round(3))
+    clean = [line for line in others.lines if line.get_ydata()[0] in (0.8, 0.6)]
+    assert len(clean) == 2
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        *("new", "old", "clean", "always one answer", "white noise", "pink noise")
+    ]
+    figure.canvas.draw()
+
+
+def test_models_under_unlike_conditions_share_a_picture() -> None:
+    """One that was not tried in rooms has no bar there."""
+    table = conditions()
+    table = table[~((table["model"] == "old") & (table["group"] == "room"))]
+    figure = plots.robustness(table)
+    assert len(figure.legends[0].get_texts()) == 5
+    labels = [text.get_text() for text in figure.axes[2].texts]
+    assert sum(label not in ("", "nan") for label in labels) == 5 + 3
     figure.canvas.draw()

@@ -1,0 +1,250 @@
+"""Scores: of folds, of changes to the recipe, of fewer speakers, and of degraded sound."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ser_tinyml.data import corpora
+from ser_tinyml.evaluation.trials import POOL
+from ser_tinyml.plots.style import MODEL_COLOURS, colours_of
+
+_POOL_COLOUR = "#34495e"
+_GROUP_COLOURS = (
+    *("#34495e", "#3b6fa0", "#4d9a6a", "#e0a030", "#c9713d"),
+    *("#a15b9e", "#7a4fa3", "#b8323c", "#2a9d9d", "#8c8c8c", "#5f8f3a"),
+)
+_COSTS = (("bytes", "int8 file, KB", 1e3), ("macs_per_s", "million MAC a second of sound", 1e6))
+_MARKERS = "os^Dv"  # for the kinds of noise
+_LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1)))
+_TITLES = ("Level", "Noise", "Band, room, microphone")
+
+
+def folds(scores: pd.DataFrame, summary: pd.DataFrame) -> Figure:
+    """UAR and recalls of each part: the mean, and a dot for every fold and seed.
+
+    Parameters
+    ----------
+    scores
+        From `cross_validation.scores`.
+    summary
+        From `cross_validation.summary`.
+    """
+    figure, (left, right) = plt.subplots(
+        1, 2, figsize=(13, 4), width_ratios=(3, 4), sharey=True, layout="constrained"
+    )
+    _uar_of_parts(left, scores[scores["kind"] == "int8"], summary)
+    _recalls(right, summary.filter(regex="^recall_"))
+    for axis in (left, right):
+        axis.set_xticks(range(len(summary)), list(summary.index))
+        axis.grid(axis="x", visible=False)
+    return figure
+
+
+def _uar_of_parts(axis: Axes, scores: pd.DataFrame, summary: pd.DataFrame) -> None:
+    for number, (part, line) in enumerate(summary.iterrows()):
+        colour = _POOL_COLOUR if part == POOL else corpora.colour(str(part))
+        axis.bar(number, line["uar"], color=colour, alpha=0.45, width=0.7)
+        own = scores.loc[scores["part"] == part, "uar"].to_numpy()
+        axis.plot(number + np.linspace(-0.2, 0.2, len(own)), own, "o", color=colour, markersize=4)
+        axis.hlines(line["majority_uar"], number - 0.35, number + 0.35, color="black", ls=":")
+        axis.text(number, 0.02, f"{line['uar']:.3f}", ha="center", fontsize=10, weight="bold")
+    axis.set(title="Speakers never heard, int8 on TFLite Micro", ylabel="UAR", ylim=(0, 1))
+    handles = [
+        Line2D([], [], color="0.4", marker="o", markersize=4, linestyle="none"),
+        Line2D([], [], color="black", linestyle=":"),
+    ]
+    names = ["one fold and seed", "always one answer"]
+    axis.legend(handles, names, loc="upper right", ncols=2, frameon=False)
+
+
+def _recalls(axis: Axes, recalls: pd.DataFrame) -> None:
+    """A bar for each class of each part; a cross where a part has no clips of a class."""
+    width = 0.8 / max(recalls.shape[1], 1)
+    colours = colours_of([name.removeprefix("recall_") for name in recalls.columns])
+    for offset, (name, colour) in enumerate(zip(recalls, colours.values(), strict=True)):
+        place = np.arange(len(recalls)) + (offset - (recalls.shape[1] - 1) / 2) * width
+        axis.bar(place, recalls[name], width=width, color=colour)
+        none = recalls[name].isna().to_numpy()
+        axis.plot(place[none], np.full(none.sum(), 0.03), "x", color=colour, markersize=6)
+    axis.set(title="Recall of each class", ylabel="recall")
+    handles = [
+        plt.Rectangle((0, 0), 1, 1, color=colour, label=name) for name, colour in colours.items()
+    ]
+    if recalls.isna().to_numpy().any():
+        cross = {"color": "0.4", "marker": "x", "linestyle": "none"}
+        handles.append(Line2D([], [], label="not in this corpus", **cross))
+    axis.legend(handles=handles, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+
+
+def ablations(table: pd.DataFrame, *, base: str) -> Figure:
+    """How far each change moves the UAR, and UAR against size and work.
+
+    A thin line goes from the worst to the best seed; the band behind is that of the default.
+
+    Parameters
+    ----------
+    table
+        From `ablations.run`.
+    base
+        Name of the line that the others are held against.
+    """
+    groups = list(dict.fromkeys(table["group"]))
+    colours = {name: _GROUP_COLOURS[i % len(_GROUP_COLOURS)] for i, name in enumerate(groups)}
+    figure = plt.figure(figsize=(13, 0.26 * len(table) + 1.5), layout="constrained")
+    grid = figure.add_gridspec(2, 2, width_ratios=(3, 2))
+    _changes(figure.add_subplot(grid[:, 0]), table, base=base, colours=colours)
+    for row, cost in enumerate(_COSTS):
+        axis = figure.add_subplot(grid[row, 1])
+        _cost(axis, table, base=base, colours=colours, cost=cost)
+    figure.axes[1].set_title("What it costs; ringed: the default")
+    names = [name for name in groups if name != base]
+    handles = [plt.Rectangle((0, 0), 1, 1, color=colours[name]) for name in names]
+    figure.legend(handles, names, frameon=False, loc="outside lower left", ncols=len(names))
+    return figure
+
+
+def _changes(axis: Axes, table: pd.DataFrame, *, base: str, colours: dict[str, str]) -> None:
+    reference = table.loc[table["name"] == base, "uar"].iloc[0]
+    shown = table[table["name"] != base].iloc[::-1].reset_index(drop=True)
+    difference = 100 * (shown["uar"] - reference)
+    axis.barh(shown.index, difference, color=[colours[name] for name in shown["group"]])
+    low, high = (100 * (table[column] - reference) for column in ("uar_low", "uar_high"))
+    is_base = table["name"] == base
+    axis.axvspan(low[is_base].iloc[0], high[is_base].iloc[0], color="0.9", zorder=0)
+    axis.hlines(shown.index, *(part[~is_base].iloc[::-1] for part in (low, high)), color="0.3")
+    axis.set_yticks(shown.index, shown["name"])
+    axis.axvline(0, color="black", linewidth=1)
+    axis.set(
+        xlabel=f"points of UAR from the default, {reference:.3f}",
+        ylim=(-0.7, len(shown) - 0.3),
+        title="One change at a time",
+    )
+
+
+def _cost(
+    axis: Axes,
+    table: pd.DataFrame,
+    *,
+    base: str,
+    colours: dict[str, str],
+    cost: tuple[str, str, float],
+) -> None:
+    """UAR against a cost, of the default and of the changes that move the cost."""
+    column, label, scale = cost
+    at = table[table["name"] == base].iloc[0]
+    for line in table[table[column] != at[column]].to_dict("records"):
+        place = (line[column] / scale, line["uar"])
+        axis.plot(*place, "o", color=colours[line["group"]], alpha=0.8)
+        axis.annotate(
+            line["name"], place, xytext=(0, 7), textcoords="offset points", ha="center", size=9
+        )
+    place = (at[column] / scale, at["uar"])
+    axis.plot(*place, "o", ms=12, mfc="none", mec="black", mew=1.5)
+    axis.annotate(base, place, xytext=(0, 10), textcoords="offset points", ha="center", size=9)
+    axis.margins(x=0.4, y=0.15)
+    axis.set(xlabel=label, ylabel="UAR")
+
+
+def speakers(table: pd.DataFrame, *, base: str) -> Figure:
+    """UAR against the share of the training speakers that trained, in all and by corpus.
+
+    Parameters
+    ----------
+    table
+        From `ablations.run`.
+    base
+        Name of the line with all speakers; those with fewer are the group "speakers".
+    """
+    chosen = table[(table["name"] == base) | (table["group"] == "speakers")]
+    chosen = chosen.sort_values("speaker_share")
+    figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
+    scored = [corpus.name for corpus in corpora.all() if f"uar_{corpus.name}" in chosen]
+    for corpus in scored:
+        score, colour = chosen[f"uar_{corpus}"], corpora.colour(corpus)
+        axis.plot(100 * chosen["speaker_share"], score, "o:", color=colour, label=corpus)
+    pool, share = chosen["uar"], 100 * chosen["speaker_share"]
+    axis.plot(share, pool, "o-", color=_POOL_COLOUR, linewidth=2.5, label=POOL)
+    axis.set_xscale("log", base=2)
+    axis.set_xticks(share, [f"{value:.0f}" for value in share])
+    axis.set(
+        title="More speakers, as many steps of training",
+        xlabel="% of the training speakers",
+        ylabel="UAR, development speakers",
+    )
+    axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def robustness(scores: pd.DataFrame, *, chance: float | None = None) -> Figure:
+    """UAR over the gain, over the ratio of speech to noise, and under all else; thin: clean.
+
+    Parameters
+    ----------
+    scores
+        Columns model, uar and those of `degrade.table`; a line for each model and condition, the
+        clean one among them.
+    chance
+        UAR of always giving one answer.
+    """
+    models = list(dict.fromkeys(scores["model"]))
+    colours = {name: MODEL_COLOURS[i % len(MODEL_COLOURS)] for i, name in enumerate(models)}
+    figure, axes = plt.subplots(
+        1, 3, figsize=(13, 4.5), sharey=True, width_ratios=(3, 3, 3.6), layout="constrained"
+    )
+    for axis, title in zip(axes, _TITLES, strict=True):
+        axis.set_title(title)
+        for model, colour in colours.items():
+            clean = scores[(scores["model"] == model) & (scores["group"] == "clean")]
+            axis.axhline(clean["uar"].iloc[0], color=colour, linewidth=0.9, alpha=0.6, zorder=1)
+        if chance is not None:
+            axis.axhline(chance, color="black", linestyle=":", linewidth=1)
+    kinds = list(dict.fromkeys(scores.loc[scores["group"] == "noise", "kind"]))
+    styles = {
+        kind: {"marker": _MARKERS[i % len(_MARKERS)], "linestyle": _LINES[i % len(_LINES)]}
+        for i, kind in enumerate(kinds)
+    }
+    for model, colour in colours.items():
+        own = scores[scores["model"] == model]
+        _condition_curve(axes[0], own[own["group"] == "gain"], color=colour, marker="o")
+        for kind, style in styles.items():
+            chosen = own[(own["group"] == "noise") & (own["kind"] == kind)]
+            _condition_curve(axes[1], chosen, color=colour, **style)
+    _other_conditions(axes[2], scores, colours)
+    axes[0].set(xlabel="gain (dB); 16 bits, clipped at full scale", ylabel="UAR")
+    axes[1].set(xlabel="speech over noise (dB)")
+    axes[1].invert_xaxis()
+    axes[0].set_ylim(0, 1)
+    handles = [Line2D([], [], color=colour, label=model) for model, colour in colours.items()]
+    handles.append(Line2D([], [], color="0.33", linewidth=0.9, alpha=0.6, label="clean"))
+    if chance is not None:
+        handles.append(Line2D([], [], color="black", linestyle=":", label="always one answer"))
+    for kind, style in styles.items():
+        handles.append(Line2D([], [], color="0.33", label=f"{kind} noise", **style))
+    look = {"frameon": False, "ncols": len(handles), "handlelength": 3}
+    figure.legend(handles=handles, loc="outside lower center", **look)
+    return figure
+
+
+def _condition_curve(axis: Axes, scores: pd.DataFrame, **style: object) -> None:
+    scores = scores.sort_values("strength")
+    axis.plot(scores["strength"], scores["uar"], markersize=5, linewidth=1.5, **style)
+    axis.set_xticks(scores["strength"])
+
+
+def _other_conditions(axis: Axes, scores: pd.DataFrame, colours: dict[str, str]) -> None:
+    """Neighbouring bars for the models, condition by condition."""
+    others = scores[~scores["group"].isin(["clean", "gain", "noise"])]
+    names = list(dict.fromkeys(others["condition"]))
+    width = 0.8 / len(colours)
+    for index, (model, colour) in enumerate(colours.items()):
+        uar = others[others["model"] == model].set_index("condition")["uar"].reindex(names)
+        place = np.arange(len(names)) + (index - (len(colours) - 1) / 2) * width
+        bars = axis.bar(place, uar, width=width, color=colour, linewidth=0)
+        axis.bar_label(bars, fmt="%.2f", fontsize=8, padding=-12, color="white")
+    axis.set_xticks(range(len(names)), [name.replace(" ", "\n", 1) for name in names])
+    axis.grid(axis="x", visible=False)
