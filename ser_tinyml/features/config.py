@@ -243,7 +243,7 @@ PRESETS = {
 }
 
 
-def preset(name: str, **changes: Any) -> FeatureConfig:
+def preset(name: str, /, **changes: Any) -> FeatureConfig:
     """A preset, with some of its fields changed.
 
     Raises
@@ -252,7 +252,7 @@ def preset(name: str, **changes: Any) -> FeatureConfig:
         If there is no such preset or field.
     """
     if name not in PRESETS:
-        raise DataError(f"feature preset: expected one of {sorted(PRESETS)}, found {name!r}")
+        raise DataError(f"feature_preset: expected one of {sorted(PRESETS)}, found {name!r}")
     unknown = set(changes) - {field.name for field in fields(FeatureConfig)}
     if unknown:
         raise DataError(f"feature preset {name!r}: found unknown fields {sorted(unknown)}")
