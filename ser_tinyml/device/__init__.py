@@ -1,1 +1,7 @@
-"""The board: its C++, its protocol, its emulation."""
+"""The board: what it is given, how it is spoken to, and all that it does once more in Python."""
+
+from ser_tinyml.provenance import shipped
+
+SKETCH = shipped("firmware/arduino_nano33")
+MODEL = SKETCH / "src" / "model"  # the generated sources of the released model
+GOLDEN = SKETCH / "golden"

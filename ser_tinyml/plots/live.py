@@ -10,7 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ser_tinyml.device.board import Board, Hearing
+from ser_tinyml.device.board import Board
+from ser_tinyml.device.hearing import Hearing
 from ser_tinyml.plots.style import colours_of
 
 _FLOOR, _LEVEL = "#8c8c8c", "#34495e"

@@ -23,7 +23,7 @@ from ser_tinyml.workflow.stages import ALL, FOLLOWS, STAGES
 
 NOTEBOOKS = ROOT / "notebooks"
 READ_BY = {  # module: what it reads beside its own code
-    "ser_tinyml.device.board": (
+    "ser_tinyml.device.virtual": (
         "firmware/arduino_nano33/src/ser/*",
         "firmware/virtual_board/*.cpp",
     ),

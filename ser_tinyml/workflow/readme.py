@@ -31,7 +31,7 @@ def into_readme(readme: str, table: str, *, name: str = "results") -> str:
 
 def publish_emulated(metrics: dict[str, Any], *, root: Path = ROOT) -> None:
     """Put what `emulate` measured into models/emulated.json and both READMEs."""
-    from ser_tinyml.device.emulate import table
+    from ser_tinyml.device.emulation.report import table
 
     files.write_json(root / "models" / "emulated.json", metrics)
     sentence = (

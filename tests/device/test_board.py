@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,8 +12,12 @@ import pytest
 import small_firmware as small
 
 from ser_tinyml import features
-from ser_tinyml.device import board, gate
-from ser_tinyml.device.board import Board, BoardError, FrameType, Hearing, VirtualBoard
+from ser_tinyml.device import board, gate, report, virtual
+from ser_tinyml.device.board import Board
+from ser_tinyml.device.hearing import Hearing, save_clips
+from ser_tinyml.device.protocol import BoardError, FrameType
+from ser_tinyml.device.virtual import VirtualBoard
+from ser_tinyml.files import DataError
 from ser_tinyml.plots import live
 from ser_tinyml.sound import audio
 
@@ -24,7 +29,7 @@ NOTHING = np.zeros(0, np.int16)
 def microphone() -> np.ndarray:
     """Three people in a quiet room."""
     clips = [clip.waveform for clip in small.golden()[:3]]
-    return board.with_pauses(clips, sample_rate=RATE)
+    return virtual.with_pauses(clips, sample_rate=RATE)
 
 
 @pytest.fixture
@@ -110,7 +115,7 @@ def test_levels_are_those_of_the_gate_in_python(microphone):
 
 
 def test_golden_clips_come_back_to_the_bit(device):
-    rows = board.check_golden(device, small.golden_folder())
+    rows = report.check_golden(device, small.golden_folder())
     assert [row["name"] for row in rows] == [clip.name for clip in small.golden()]
     assert all(row["same_outputs"] for row in rows)
     assert max(row["input_units"] for row in rows) == 0
@@ -156,14 +161,14 @@ def test_a_difference_is_seen(device, monkeypatch):
         return result
 
     monkeypatch.setattr(Board, "run_clip", other)
-    rows = board.check_golden(device, small.golden_folder())
+    rows = report.check_golden(device, small.golden_folder())
     assert not any(row["same_outputs"] for row in rows)
-    assert "**differ**" in board.report(device, rows)
+    assert "**differ**" in report.report(device, rows)
 
 
 def test_a_clip_has_to_be_one(device):
     for wrong in (np.zeros(5), np.zeros((2, 2), np.int16), NOTHING):
-        with pytest.raises(board.DataError, match="expected int16"):
+        with pytest.raises(DataError, match="expected int16"):
             device.run_clip(wrong)
 
 
@@ -182,20 +187,10 @@ def test_a_host_that_goes_in_the_middle_of_a_test_leaves_a_board_that_listens(mi
 
 
 def test_report(device):
-    text = board.report(device, board.check_golden(device, small.golden_folder()))
+    text = report.report(device, report.check_golden(device, small.golden_folder()))
     assert "not a board" in text
     assert small.export().model_id in text
     assert text.count("| same |") == len(small.golden())
-
-
-def test_board_report_command(tmp_path, capsys, monkeypatch):
-    model = ["--model", str(small.model_folder()), "--golden", str(small.golden_folder())]
-    output = tmp_path / "report.md"
-    assert board.main(["--virtual", *model, "--output", str(output)]) == 0
-    assert output.read_text() in capsys.readouterr().out
-    monkeypatch.setattr(board, "PORTS", ("/dev/nothing-here*",))
-    with pytest.raises(BoardError, match="plugged in"):
-        board.main(model)
 
 
 def test_report_of_another_model_is_refused(device, tmp_path):
@@ -206,15 +201,31 @@ def test_report_of_another_model_is_refused(device, tmp_path):
     golden.unlink()
     golden.write_text(text)
     with pytest.raises(BoardError, match="f" * 16):
-        board.check_golden(device, tmp_path)
+        report.check_golden(device, tmp_path)
 
 
-def test_find(monkeypatch):
-    with VirtualBoard(NOTHING, model=small.model_folder()) as virtual:
-        monkeypatch.setattr(board, "PORTS", ("/dev/null", str(virtual.path)))
-        assert board.find() == virtual.path
-    monkeypatch.setattr(board, "PORTS", ("/dev/null",))
+def plugged_in(monkeypatch, *ports):
+    """Let these be the ports of this computer: (device, vendor, product)."""
+    listed = [SimpleNamespace(device=device, vid=vid, pid=pid) for device, vid, pid in ports]
+    monkeypatch.setattr(board.list_ports, "comports", lambda: listed)
+
+
+def test_boards_are_found_by_their_usb_ids(monkeypatch):
+    nano = board.NANO_33_BLE
+    with VirtualBoard(NOTHING, model=small.model_folder()) as played:
+        others = [("/dev/ttyS0", None, None), (os.devnull, *nano)]
+        plugged_in(monkeypatch, *others, (played.path, *nano))
+        assert board.find() == played.path
+        plugged_in(monkeypatch, *others, (played.path, 0x2341, 0x0043))  # another Arduino
+        assert board.find() is None
+    assert "plugged in" in str(board.none_found())
+
+
+def test_a_board_that_waits_for_an_upload_is_said_to(monkeypatch):
+    plugged_in(monkeypatch, ("/dev/ttyACM3", *board.BOOTLOADER))
     assert board.find() is None
+    assert "/dev/ttyACM3" in str(board.none_found())
+    assert "upload" in str(board.none_found())
 
 
 def test_what_is_no_board(tmp_path):
@@ -240,26 +251,26 @@ def test_no_model_no_virtual_board(tmp_path):
 def test_no_compiler(monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(BoardError, match="install g"):
-        board.build_virtual_board(small.model_folder())
+        virtual.build(small.model_folder())
 
 
 def test_clips_are_kept_and_numbered_on(tmp_path):
     rng = np.random.default_rng(0)
     clips = [rng.integers(-9000, 9000, n).astype(np.int16) for n in (900, 500, 700)]
-    board.save_clips(tmp_path, clips[:2], rate=RATE, label="happy", speaker="me")
-    table = board.save_clips(tmp_path, clips[2:], rate=RATE, label="happy", speaker="me")
+    save_clips(tmp_path, clips[:2], rate=RATE, label="happy", speaker="me")
+    table = save_clips(tmp_path, clips[2:], rate=RATE, label="happy", speaker="me")
     assert table["path"].tolist() == [f"me_happy_00{n}.wav" for n in (1, 2, 3)]
     for path, clip in zip(table["path"], clips, strict=True):
         samples, rate = audio.read_audio(tmp_path / path)
         assert rate == RATE
         np.testing.assert_array_equal(samples * 32768, clip)
-    with pytest.raises(board.DataError, match="letters"):
-        board.save_clips(tmp_path, clips, rate=RATE, label="../happy", speaker="me")
+    with pytest.raises(DataError, match="letters"):
+        save_clips(tmp_path, clips, rate=RATE, label="../happy", speaker="me")
 
 
 def test_pauses():
     clips = [np.full(100, 1000, np.int16), np.full(50, -1000, np.int16)]
-    samples = board.with_pauses(clips, sample_rate=1000, pause_s=0.2)
+    samples = virtual.with_pauses(clips, sample_rate=1000, pause_s=0.2)
     assert len(samples) == 750
     assert (samples[200:300] == 1000).all() and (samples[500:550] == -1000).all()
     assert 0 < np.abs(samples[:200]).max() < 15

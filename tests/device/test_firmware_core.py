@@ -15,12 +15,16 @@ from odd_nets import ODD, odd_tflite, random_inputs, stream
 
 from ser_tinyml import features, files
 from ser_tinyml.data import dataset, splits
-from ser_tinyml.device import emulate
+from ser_tinyml.device import MODEL
+from ser_tinyml.device.emulation import toolchain
+from ser_tinyml.device.emulation.cycles import instruction_cycles
+from ser_tinyml.device.emulation.report import emulate, table
 from ser_tinyml.device.export import Export
 from ser_tinyml.device.export.sources import source_files, write_sources
 from ser_tinyml.features import FeatureConfig, extract, rows
 from ser_tinyml.features.normalisation import Normalisation
 from ser_tinyml.files import DataError
+from ser_tinyml.provenance import ROOT
 from ser_tinyml.sound import audio
 from ser_tinyml.sound.augment import AugmentConfig
 from ser_tinyml.tflite import convert, release
@@ -179,7 +183,7 @@ def test_engine_of_two_exports_does_not_start(tmp_path: Path) -> None:
 @pytest.mark.real
 def test_released_model_gives_the_bits_of_tflite_micro_on_every_test_clip(tmp_path: Path) -> None:
     """The test speakers' clips, from recording to answer, as notebooks 02 to 04 have them."""
-    models, root = emulate.ROOT / "models", Path(os.environ["SER_RECORDINGS"])
+    models, root = ROOT / "models", Path(os.environ["SER_RECORDINGS"])
     clips = dataset.scan(root, progress=False).clips
     plan = rows.plan_rows(
         clips,
@@ -213,7 +217,7 @@ def test_released_model_gives_the_bits_of_tflite_micro_on_every_test_clip(tmp_pa
     expected = TfliteMicroRuntime(tflite, jobs=-1).predict_int8(inputs)
     for start in range(0, len(inputs), 256):
         part = inputs[start : start + 256]
-        found = core("engine", part, np.int8, model=emulate.SKETCH / "src" / "model")
+        found = core("engine", part, np.int8, model=MODEL)
         found = found.reshape(*part.shape[:2], -1)[:, -1]
         np.testing.assert_array_equal(found, expected[start : start + 256])
 
@@ -221,7 +225,7 @@ def test_released_model_gives_the_bits_of_tflite_micro_on_every_test_clip(tmp_pa
 @pytest.mark.real
 def test_features_of_real_recordings() -> None:
     """The released model's features of 150 recordings, whatever corpora there are."""
-    released, model = release.Release.load(), emulate.SKETCH / "src" / "model"
+    released, model = release.Release.load(), MODEL
     config = released.config
     root = Path(os.environ["SER_RECORDINGS"])
     clips = dataset.scan(root, progress=False).clips
@@ -251,7 +255,7 @@ def test_features_of_real_recordings() -> None:
 def test_emulation_says_which_packages_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(DataError, match="gcc-arm-none-eabi.*libnewlib.*qemu-system-arm"):
-        emulate.check_tools()
+        toolchain.check_tools()
 
 
 @pytest.mark.parametrize(
@@ -275,14 +279,14 @@ def test_emulation_says_which_packages_are_missing(monkeypatch: pytest.MonkeyPat
     ],
 )
 def test_cycles_are_those_of_the_manual(text: str, cycles: int) -> None:
-    assert emulate.instruction_cycles(*text.split(" ", 1)) == cycles
+    assert instruction_cycles(*text.split(" ", 1)) == cycles
 
 
 def need_emulator() -> None:
     """CI always has it; on another computer the tests that need it may be left out."""
     if not os.environ.get("CI"):
         try:
-            emulate.check_tools()
+            toolchain.check_tools()
         except DataError as error:
             pytest.skip(str(error))
 
@@ -290,9 +294,9 @@ def need_emulator() -> None:
 @pytest.mark.slow
 def test_released_model_keeps_every_bar() -> None:
     need_emulator()
-    metrics = emulate.emulate(emulate.SKETCH / "src" / "model", emulate.SKETCH / "golden")
+    metrics = emulate()
     assert [name for name, kept in metrics["kept"].items() if not kept] == []
-    published = files.read_json(emulate.ROOT / "models" / "emulated.json")
+    published = files.read_json(ROOT / "models" / "emulated.json")
     assert published["model_id"] == metrics["model_id"]
     assert published["flash_bytes"] == pytest.approx(metrics["flash_bytes"], rel=0.02)
 
@@ -301,11 +305,11 @@ def test_released_model_keeps_every_bar() -> None:
 def test_emulated_processor_gives_the_same_bits() -> None:
     """Dual multiplies and the board's floating-point unit."""
     need_emulator()
-    metrics = emulate.emulate(small.model_folder(), small.golden_folder())
+    metrics = emulate(small.model_folder(), small.golden_folder())
     assert metrics["engine_identical"] == metrics["outputs_identical"] == len(small.golden())
     assert metrics["feature_difference_std"] < 1e-4
     assert all(metrics["kept"].values())
-    assert "bars: all kept" in emulate.table(metrics)
+    assert "bars: all kept" in table(metrics)
     stages = metrics["stages"]
     assert 20_000 < stages["bands, a frame"]["instructions"] < 100_000
     assert 5_000 < stages["network, a step"]["instructions"] < 40_000
@@ -314,4 +318,4 @@ def test_emulated_processor_gives_the_same_bits() -> None:
 def test_golden_of_another_model_is_refused(tmp_path: Path) -> None:
     model_folder(tmp_path, labels=["calm", "cross", "sad"])
     with pytest.raises(DataError, match="expected clips of the model"):
-        emulate.emulate(tmp_path, small.golden_folder())
+        emulate(tmp_path, small.golden_folder())

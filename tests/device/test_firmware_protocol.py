@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import small_firmware as small
 
-from ser_tinyml.device import board
-from ser_tinyml.device.board import Decoder, Frame, FrameType, encode
+from ser_tinyml.device import protocol
+from ser_tinyml.device.protocol import Decoder, Frame, FrameType, encode
+from ser_tinyml.files import DataError
 
 FUZZ_BYTES = 10_000_000
 AFTER = ["silence", "line ok"]  # that protocol_test says at the end of any input
@@ -41,10 +42,10 @@ def test_lines_and_frames_mixed(chunk):
 def test_longest_frame_and_one_too_long():
     longest = bytes(range(256)) * 4 + bytes(8)
     assert parse(encode(2, 1, longest)) == [shown(2, 1, longest)]
-    with pytest.raises(board.DataError, match="at most 1032 bytes"):
+    with pytest.raises(DataError, match="at most 1032 bytes"):
         encode(2, 1, bytes(1033))
-    body = board.HEADER.pack(2, 1, 1033)
-    assert parse(board.MAGIC + body + b"\nstatus\n") == ["garbage", "line status"]
+    body = protocol.HEADER.pack(2, 1, 1033)
+    assert parse(protocol.MAGIC + body + b"\nstatus\n") == ["garbage", "line status"]
 
 
 @pytest.mark.parametrize("at", range(2, 15))
@@ -87,9 +88,9 @@ def test_what_the_board_writes_is_read():
         "numbers": [0, 1.0, -1.25, 99999, None, None, 0],
     }
     assert (level.sequence, audio.sequence) == (0xFFFE, 0xFFFF)
-    assert board.message(level) == board.Level(7, -1.5, 2.5, 1)
+    assert protocol.message(level) == protocol.Level(7, -1.5, 2.5, 1)
     samples = np.arange(512) * 128 - 32768
-    assert (board.message(audio).samples == samples).all()
+    assert (protocol.message(audio).samples == samples).all()
 
 
 def test_decoder_takes_bytes_as_they_come():
@@ -126,10 +127,10 @@ def test_decoder_outlives_noise():
     [(FrameType.AUDIO, 7), (FrameType.AUDIO, 9), (FrameType.LEVEL, 12), (FrameType.STEP, 20)],
 )
 def test_a_frame_of_the_wrong_size_is_refused(frame_type, size):
-    with pytest.raises(board.BoardError, match=f"with {size} bytes"):
-        board.message(Frame(frame_type, 0, b"\x01" * size))
-    with pytest.raises(board.BoardError, match="0x99"):
-        board.message(Frame(0x99, 0, b""))
+    with pytest.raises(protocol.BoardError, match=f"with {size} bytes"):
+        protocol.message(Frame(frame_type, 0, b"\x01" * size))
+    with pytest.raises(protocol.BoardError, match="0x99"):
+        protocol.message(Frame(0x99, 0, b""))
 
 
 def test_crc_is_zlib_s():
@@ -146,7 +147,7 @@ def test_ten_million_random_bytes():
     assert sent >= FUZZ_BYTES and answered > 10_000
     status = json.loads(lines[-1])
     assert status["event"] == "status"
-    assert status["protocol"] == board.PROTOCOL
+    assert status["protocol"] == protocol.VERSION
     assert status["not_understood"] > 1000
     assert not status["streaming"]
     assert status["fault"] in ("ok", "microphone", "overrun")

@@ -11,9 +11,13 @@ import small_firmware as small
 import small_model
 
 from ser_tinyml import features
-from ser_tinyml.device import board, listener
+from ser_tinyml.device import GOLDEN, listener
+from ser_tinyml.device.board import Board
 from ser_tinyml.device.gate import GateEvent
+from ser_tinyml.device.golden import Golden
+from ser_tinyml.device.hearing import Hearing
 from ser_tinyml.device.listener import Heard, Listener, Window, smoothed
+from ser_tinyml.device.virtual import VirtualBoard, with_pauses
 from ser_tinyml.files import DataError
 from ser_tinyml.sound import audio
 from ser_tinyml.tflite import convert
@@ -35,7 +39,7 @@ def people(*, seed: int = 0) -> np.ndarray:
     knock[::2] = 4000
     noise = np.random.default_rng(seed).normal(0, 900, 2 * RATE).astype(np.int16)
     song = audio.to_int16(tone(1.5))
-    return board.with_pauses([*clips, song, knock, noise], sample_rate=RATE, seed=seed)
+    return with_pauses([*clips, song, knock, noise], sample_rate=RATE, seed=seed)
 
 
 def tone(seconds: float) -> np.ndarray:
@@ -107,12 +111,12 @@ def test_inputs_and_outputs_of_every_step_are_the_boards() -> None:
 def test_the_released_model_hears_what_its_sources_hear() -> None:
     """models/ and src/model/ are of one release: on synthetic speech both say the same."""
     hearing = Listener(Release.load())
-    paths = sorted(board.GOLDEN.glob("*_[a-z]*.waveform.npy"))[:4]
     rate = hearing.release.config.sample_rate
-    samples = board.with_pauses([np.load(path) for path in paths], sample_rate=rate)
-    with board.VirtualBoard(samples, speed=0) as virtual, board.Board(virtual.path) as device:
+    clips = [clip.waveform for clip in Golden.read(GOLDEN).clips[:4]]
+    samples = with_pauses(clips, sample_rate=rate)
+    with VirtualBoard(samples, speed=0) as virtual, Board(virtual.path) as device:
         threshold = device.status["threshold"]
-        told = board.Hearing(rate)
+        told = Hearing(rate)
         for messages in device.stream(len(samples) / rate):
             told.take(messages)
         outputs = device.probabilities(np.array([step.outputs for _, step in told.steps]))

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import small_model
 
-from ser_tinyml.device import board
 from ser_tinyml.device.export import Export
 from ser_tinyml.device.export.golden import golden_clips
 from ser_tinyml.device.export.sources import write_sources
 from ser_tinyml.device.golden import Golden, GoldenClip
+from ser_tinyml.device.virtual import build
 from ser_tinyml.features import FeatureConfig
 from ser_tinyml.features.normalisation import Normalisation
 from ser_tinyml.tflite.release import Release
@@ -79,9 +79,7 @@ def golden_folder() -> Path:
 
 def run(name: str, *arguments: str, stdin: bytes = b"", model: Path | None = None) -> bytes:
     """Compile tests/firmware/<name>.cpp under the sanitizers and run it."""
-    program = board.build_virtual_board(
-        model or model_folder(), flags=SANITIZED, source=PROGRAMS / f"{name}.cpp"
-    )
+    program = build(model or model_folder(), flags=SANITIZED, source=PROGRAMS / f"{name}.cpp")
     done = subprocess.run([program, *arguments], input=stdin, capture_output=True, timeout=240)
     assert done.returncode == 0, done.stderr.decode()[-4000:]
     return done.stdout

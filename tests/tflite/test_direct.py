@@ -9,7 +9,7 @@ import pytest
 import small_model
 from odd_nets import odd_tflite, random_inputs, stream
 
-from ser_tinyml.tflite import convert, direct
+from ser_tinyml.tflite import convert, direct, fixed_point
 from ser_tinyml.tflite.convert import ConversionError
 from ser_tinyml.tflite.runtimes import TfliteMicroRuntime
 
@@ -75,7 +75,7 @@ def test_weights_out_of_range_are_refused() -> None:
 
 @pytest.mark.parametrize("factor", [2.0**-15, 2.0**-19, 0.3, 0.5, 0.9999999999, 1.0, 3.7, 2.0**25])
 def test_factor_is_kept_to_31_bits(factor: float) -> None:
-    found = direct.scaling(factor)
+    found = fixed_point.scaling(factor)
     value = found.multiplier / 2**31 * 2.0 ** (found.left - found.right)
     assert value == pytest.approx(factor, rel=2**-31)
     assert 2**30 <= found.multiplier < 2**31
@@ -85,11 +85,11 @@ def test_factor_is_kept_to_31_bits(factor: float) -> None:
 @pytest.mark.parametrize("factor", [0.0, -1.0, 2.0**-31, 2.0**31, float("nan"), float("inf")])
 def test_factor_out_of_reach_is_refused(factor: float) -> None:
     with pytest.raises(ConversionError, match="scale"):
-        direct.scaling(factor)
+        fixed_point.scaling(factor)
 
 
 def test_sigmoid_table_is_read_out_of_the_kernels() -> None:
-    table = direct.sigmoid_table().astype(int)
+    table = fixed_point.sigmoid_table().astype(int)
     exact = 65536 / (1 + np.exp(-np.arange(256) / 24))
     assert (np.diff(table) >= 0).all()
     assert np.abs(table - exact).max() < 1.5
@@ -98,23 +98,23 @@ def test_sigmoid_table_is_read_out_of_the_kernels() -> None:
 
 
 def test_table_that_explains_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = direct._probe
+    honest = fixed_point._probe
 
     def changed(operator: int, scale: float) -> np.ndarray:
         answers = honest(operator, scale)
         answers[40_000] += 1
         return answers
 
-    monkeypatch.setattr(direct, "_probe", changed)
+    monkeypatch.setattr(fixed_point, "_probe", changed)
     with pytest.raises(ConversionError, match="something else"):
-        direct.sigmoid_table.__wrapped__()
+        fixed_point.sigmoid_table.__wrapped__()
 
 
 def test_exponentials_are_exponentials() -> None:
     steps = np.arange(0, -(2**31), -7_654_321)
-    found = np.array([direct.exp_of_negative(int(step)) for step in steps]) / 2**31
+    found = np.array([fixed_point.exp_of_negative(int(step)) for step in steps]) / 2**31
     np.testing.assert_allclose(found, np.exp(steps / 2**26), atol=3e-7)
-    assert direct.exp_of_negative(0) == 2**31 - 1
+    assert fixed_point.exp_of_negative(0) == 2**31 - 1
 
 
 def test_tables_have_the_networks_shapes() -> None:

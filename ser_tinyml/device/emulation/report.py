@@ -1,0 +1,159 @@
+"""All that emulation measures, in one table, against the bars that it has to keep."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ser_tinyml import files
+from ser_tinyml.device import GOLDEN, MODEL
+from ser_tinyml.device.emulation.answers import answers, compare
+from ser_tinyml.device.emulation.cycles import FRAME, PIPELINE, STEP, Cost, measure
+from ser_tinyml.device.emulation.toolchain import build, check_tools, sections
+from ser_tinyml.device.golden import Golden
+from ser_tinyml.files import DataError
+from ser_tinyml.provenance import ROOT
+
+REPORT = ROOT / "runs" / "emulate" / "metrics.json"
+# Assumed, not measured: what an nRF52840 draws while it computes from flash, fed by its linear
+# regulator (its DC/DC converter about halves that), at the board's supply.
+ACTIVE_AMPERES, VOLTS = 6.3e-3, 3.3
+FLASH_BAR, RAM_BAR = 220 * 1024, 48 * 1024
+SHARE_BAR, FRAME_BAR_MS, STEP_BAR = 0.25, 6.0, 360_000
+
+
+def emulate(model: str | Path = MODEL, golden: str | Path = GOLDEN) -> dict[str, Any]:
+    """Build, run, compare and measure.
+
+    Parameters
+    ----------
+    model
+        Folder with the generated sources of a model.
+    golden
+        Folder with its golden clips.
+
+    Returns
+    -------
+    metrics
+        See `report`.
+    """
+    settings = read_settings(model)
+    read = Golden.read(golden)
+    if read.model_id != settings["kFeatureSettingsId"]:
+        raise DataError(
+            f"{golden}: expected clips of the model {settings['kFeatureSettingsId']} in {model}, "
+            f"found those of {read.model_id}"
+        )
+    check_tools()
+    with tempfile.TemporaryDirectory() as folder:
+        program = build(Path(folder), model)
+        compared = compare(read.clips, answers(program, read.clips))
+        costs = measure(program)
+        sizes = {name: size for name, _, size in sections(program)}
+    return {"model_id": read.model_id, **report(compared, costs, sizes, settings)}
+
+
+def report(
+    compared: dict[str, Any],
+    costs: dict[str, Cost],
+    sizes: dict[str, int],
+    settings: dict[str, Any],
+) -> dict[str, Any]:
+    """All numbers, and whether they keep the bars."""
+    step = costs[STEP]
+    frame_ms = sum(costs[name].milliseconds for name in FRAME)
+    stack = settings["kStack"]
+    step_s = stack * settings["kHopLength"] / settings["kSampleRate"]
+    busy_ms = stack * frame_ms + step.milliseconds
+    share = busy_ms / (1e3 * step_s)
+    code = sum(sizes.get(name, 0) for name in (".core", ".library", ".constructors", ".core_data"))
+    flash = code + sizes[".tables"]
+    ram = sizes.get(".core_data", 0) + sizes[".core_bss"]
+    return {
+        **compared,
+        "stages": {
+            name: {
+                "instructions": cost.instructions,
+                "most_instructions": cost.most_instructions,
+                "cycles": cost.cycles,
+                "milliseconds": cost.milliseconds,
+                "calls": cost.calls,
+            }
+            for name, cost in costs.items()
+        },
+        "frame_ms": frame_ms,
+        "step_ms": step.milliseconds,
+        "step_every_ms": 1e3 * step_s,
+        # after a step's last sample: one frame's features, then the network
+        "answer_ms": frame_ms + step.milliseconds,
+        "share": share,
+        "code_bytes": code,
+        "table_bytes": sizes[".tables"],
+        "flash_bytes": flash,
+        "ram_bytes": ram,
+        "energy_mj_a_second": 1e3 * share * ACTIVE_AMPERES * VOLTS,
+        "kept": {
+            "engine": compared["engine_identical"] == compared["clips"],
+            "features": compared["onsets_equal"] == compared["clips"]
+            and compared["feature_difference_std"] <= 1e-3
+            and compared["input_units"] <= 1
+            and compared["inputs_equal"] >= 0.999,
+            "instructions a step": step.most_instructions <= STEP_BAR,
+            "features a frame": frame_ms <= FRAME_BAR_MS,
+            "share": share <= SHARE_BAR,
+            "flash": flash <= FLASH_BAR,
+            "static memory": ram <= RAM_BAR,
+        },
+    }
+
+
+def table(metrics: dict[str, Any]) -> str:
+    """The numbers, to be read."""
+    lines = [f"{'stage':<18}{'instructions':>14}{'cycles':>12}{'ms at 64 MHz':>14}"]
+    lines += [
+        f"{name:<18}{s['instructions']:>14,.0f}{s['cycles']:>12,.0f}{s['milliseconds']:>14.2f}"
+        for name, s in metrics["stages"].items()
+    ]
+    broken = [name for name, kept in metrics["kept"].items() if not kept]
+    lines += [
+        "",
+        f"share of a 64 MHz core   {metrics['share']:.1%} (a step each "
+        f"{metrics['step_every_ms']:.0f} ms)",
+        f"last sample to answer    {metrics['answer_ms']:.1f} ms",
+        f"flash                    {metrics['flash_bytes']:,} bytes: code "
+        f"{metrics['code_bytes']:,}, model and tables {metrics['table_bytes']:,}",
+        f"static memory            {metrics['ram_bytes']:,} bytes",
+        f"energy                   {metrics['energy_mj_a_second']:.1f} mJ a second of sound, "
+        f"assuming {1e3 * ACTIVE_AMPERES:.1f} mA at {VOLTS} V",
+        "                         while it computes; without microphone and idle current",
+        "",
+        f"network                  {metrics['engine_identical']} of {metrics['clips']} golden "
+        "clips bit-identical to TFLite Micro",
+        f"features                 at most {metrics['feature_difference_std']:.1e} of their "
+        f"deviation off; int8 inputs {metrics['inputs_equal']:.3%} equal,",
+        f"                         at most {metrics['input_units']} unit off; "
+        f"{metrics['onsets_equal']} of {metrics['clips']} begin at the same frame",
+        f"sound to answer          {metrics['outputs_identical']} of {metrics['clips']} "
+        "bit-identical",
+        "",
+        "Emulated: instructions are counted; cycles are those of ARM's manual for a Cortex-M4,",
+        f"taken branches 1 + {PIPELINE}, no flash wait states. A board takes rather more.",
+        f"bars: {'all kept' if not broken else 'BROKEN: ' + ', '.join(broken)}",
+    ]
+    return "\n".join(lines)
+
+
+def read_settings(model: str | Path) -> dict[str, Any]:
+    """The constants of a model's feature_settings.h: whole numbers and text, by name."""
+    path = Path(model) / "feature_settings.h"
+    text = files.read_bytes(path).decode()
+    found: dict[str, Any] = dict(re.findall(r'constexpr char (k\w+)\[\] =\s+"(\w+)";', text))
+    found |= {
+        name: int(value) for name, value in re.findall(r"constexpr int (k\w+) = (\d+);", text)
+    }
+    missing = {"kFeatureSettingsId", "kStack", "kHopLength", "kSampleRate"} - set(found)
+    if missing:
+        raise DataError(f"{path}: expected generated settings, found no {sorted(missing)}")
+    return found

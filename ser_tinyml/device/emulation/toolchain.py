@@ -1,0 +1,137 @@
+"""Compiler, linker and emulator for a bare Cortex-M4F."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from ser_tinyml.device import SKETCH
+from ser_tinyml.files import DataError
+from ser_tinyml.provenance import ROOT
+
+PREFIX = "arm-none-eabi-"
+QEMU = "qemu-system-arm"
+PACKAGES = {  # tool: Debian package
+    f"{PREFIX}g++": "gcc-arm-none-eabi",
+    f"{PREFIX}objdump": "binutils-arm-none-eabi",
+    QEMU: "qemu-system-arm",
+}
+LIBRARIES = {  # header: Debian package
+    "string.h": "libnewlib-arm-none-eabi",
+    "cstdint": "libstdc++-arm-none-eabi-newlib",
+}
+PROCESSOR = ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=softfp", "-mfpu=fpv4-sp-d16")
+FLAGS = (  # of the Arduino core for this board
+    *PROCESSOR,
+    "-Os",
+    "-std=gnu++14",
+    "-fno-rtti",
+    "-fno-exceptions",
+    "-ffunction-sections",
+    "-fdata-sections",
+)
+WARNINGS = ("-Wall", "-Wextra", "-Wno-register")
+
+
+def check_tools() -> None:
+    """Make sure that compiler, libraries and emulator are there.
+
+    Raises
+    ------
+    DataError
+        Naming the Debian packages that are missing.
+    """
+    missing = {package for tool, package in PACKAGES.items() if shutil.which(tool) is None}
+    if PACKAGES[f"{PREFIX}g++"] in missing:
+        missing |= set(LIBRARIES.values())
+    else:
+        for header, package in LIBRARIES.items():
+            language = "c" if header.endswith(".h") else "c++"
+            done = subprocess.run(
+                [f"{PREFIX}g++", "-x", language, "-fsyntax-only", "-"],
+                input=f"#include <{header}>\n",
+                text=True,
+                capture_output=True,
+                check=False,
+            )
+            if done.returncode:
+                missing.add(package)
+    if missing:
+        raise DataError(
+            "the emulation needs more Debian packages: sudo apt-get install "
+            + " ".join(sorted(missing))
+        )
+
+
+def build(folder: Path, model: str | Path) -> Path:
+    """Compile and link for the bare processor; the program's path.
+
+    Parameters
+    ----------
+    folder
+        To build in; exists and is empty.
+    model
+        Folder with the generated sources of a model.
+
+    Raises
+    ------
+    DataError
+        If sources are missing or do not compile.
+    """
+    model = Path(model)
+    if not (model / "direct_tables.cpp").is_file():
+        raise DataError(
+            f"{model}: expected a model's generated sources, found no direct_tables.cpp"
+        )
+    shutil.copytree(model, folder / "model")
+    shutil.copytree(SKETCH / "src" / "ser", folder / "ser")
+    shutil.copytree(ROOT / "firmware" / "emulate", folder / "emulate")
+    sources = [
+        *sorted((folder / "ser").glob("*.cpp")),
+        *sorted((folder / "model").glob("*.cpp")),
+        *sorted((folder / "emulate").glob("*.cpp")),
+    ]
+    compiler = f"{PREFIX}g++"
+    objects = []
+    for source in sources:
+        objects.append(source.with_suffix(".o"))
+        run([compiler, *FLAGS, *WARNINGS, "-DSER_ENGINE=SER_ENGINE_DIRECT", "-c", source, "-o",
+              objects[-1]])  # fmt: skip
+    program = folder / "program.elf"
+    script = folder / "emulate" / "mps2_an386.ld"
+    run([compiler, *PROCESSOR, "-nostartfiles", "--specs=nano.specs", "--specs=nosys.specs",
+          "-Wl,--gc-sections", "-T", script, *objects, "-o", program])  # fmt: skip
+    return program
+
+
+def sections(program: Path) -> list[tuple[str, int, int]]:
+    """Name, address and size of a program's sections."""
+    text = run([f"{PREFIX}objdump", "-h", program])
+    found = re.findall(r"^\s*\d+ (\S+)\s+([0-9a-f]{8})\s+([0-9a-f]{8})", text, re.M)
+    return [(name, int(address, 16), int(size, 16)) for name, size, address in found]
+
+
+def run(command: Sequence[str | Path]) -> str:
+    """What a command prints.
+
+    Raises
+    ------
+    DataError
+        With what it said of its failure.
+    """
+    done = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise DataError(f"{command[0]}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def emulator(program: Path, *options: str) -> list[str]:
+    """The command that runs a program, which reads and writes files where it is started."""
+    return [QEMU, "-M", "mps2-an386", "-nographic", "-monitor", "none", "-serial", "none",
+            "-semihosting-config", "enable=on,target=native", *options,
+            "-kernel", str(program)]  # fmt: skip

@@ -1,0 +1,103 @@
+"""A board under test: golden clips in place of its microphone, and a report to be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ser_tinyml.device import GOLDEN
+from ser_tinyml.device.board import Board
+from ser_tinyml.device.golden import Golden
+from ser_tinyml.device.protocol import BoardError
+
+
+def check_golden(board: Board, folder: str | Path = GOLDEN) -> list[dict[str, Any]]:
+    """Send every golden clip to a board and hold its answers against the vectors.
+
+    Parameters
+    ----------
+    folder
+        With golden.json, of the model that the board holds.
+
+    Returns
+    -------
+    A row a clip: name, label, same_outputs, input_units (largest difference of an int8 input),
+    feature_difference (largest, in the feature's own deviations over the clips), features_us and
+    engine_us (lists, microseconds of each step).
+
+    Raises
+    ------
+    DataError
+        If they are of another model.
+    """
+    golden = Golden.read(folder)
+    if golden.model_id != board.status["model"]:
+        raise BoardError(
+            f"{board.path}: expected model {golden.model_id} of {folder}, "
+            f"found {board.status['model']}"
+        )
+    spread = np.concatenate([clip.features for clip in golden.clips]).std(axis=0)
+    spread = np.where(spread > 0, spread, 1)
+    rows = []
+    for clip in golden.clips:
+        result = board.run_clip(clip.waveform)
+        units = result.inputs.astype(int) - clip.inputs
+        difference = abs(result.features - clip.features) / spread
+        rows.append(
+            {
+                "name": clip.name,
+                "label": board.labels[int(result.outputs[-1].argmax())],
+                "same_outputs": bool((result.outputs[-1] == clip.outputs).all()),
+                "input_units": int(abs(units).max()),
+                "feature_difference": float(difference.max()),
+                "features_us": result.features_us.tolist(),
+                "engine_us": result.engine_us.tolist(),
+            }
+        )
+    return rows
+
+
+def report(board: Board, rows: Sequence[Mapping[str, Any]]) -> str:
+    """A board's answers and times as Markdown, to be sent to this project.
+
+    Parameters
+    ----------
+    rows
+        From `check_golden`.
+    """
+    status = board.command("status")
+    step_ms = board.step_ms
+    features, engine = (
+        np.concatenate([row[name] for row in rows]) / 1000 for name in ("features_us", "engine_us")
+    )
+    virtual = " (this computer, not a board)" if status["board"] == "virtual board" else ""
+    lines = [
+        f"### Board report: {status['board']}{virtual}",
+        "",
+        f"Model `{status['model']}`, engine `{status['engine']}`, arena {status['arena_bytes']:,} "
+        f"bytes, reset: {status['reset']}, fault: {status['fault']}.",
+        f"Live: {status['heard_ms'] / 1000:.0f} s heard, {status['decisions']} decisions, "
+        f"{status['lost_samples']} samples lost, load {status['load']:.1%}.",
+        "",
+        f"| a step ({step_ms:.0f} ms of sound) | median ms | longest ms |",
+        "|---|---|---|",
+    ]
+    parts = (("features", features), ("engine", engine), ("both", features + engine))
+    lines += [f"| {name} | {np.median(ms):.2f} | {ms.max():.2f} |" for name, ms in parts]
+    share = np.mean(features + engine) / step_ms
+    lines += [
+        "",
+        f"Share of the processor while somebody speaks: {share:.1%}.",
+        "",
+        "| golden clip | label | outputs | inputs, units apart | features, deviations apart |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['name']} | {row['label']} | {'same' if row['same_outputs'] else '**differ**'} | "
+        f"{row['input_units']} | {row['feature_difference']:.1e} |"
+        for row in rows
+    ]
+    return "\n".join(lines) + "\n"
