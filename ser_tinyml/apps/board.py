@@ -11,8 +11,12 @@ from typing import Any
 import numpy as np
 
 from ser_tinyml import files
-from ser_tinyml.device import board
-from ser_tinyml.device.board import Board, BoardError, Hearing, VirtualBoard
+from ser_tinyml.device import GOLDEN
+from ser_tinyml.device import report as reports
+from ser_tinyml.device.board import Board, find, none_found
+from ser_tinyml.device.golden import Golden
+from ser_tinyml.device.hearing import Hearing
+from ser_tinyml.device.virtual import VirtualBoard, with_pauses
 from ser_tinyml.sound import audio
 
 _SENTENCES = 8  # of the golden clips; the others are silence, noise and the like
@@ -49,27 +53,22 @@ def opened(
         with VirtualBoard(samples, speed=speed) as played, Board(played.path) as opened_board:
             yield opened_board, len(samples) / rate
         return
-    found = port or board.find()
+    found = port or find()
     if found is None:
-        raise BoardError(
-            "board: expected one on a serial port, found none: is it plugged in? "
-            "--virtual does without"
-        )
+        raise none_found()
     with Board(found) as opened_board:
         yield opened_board, math.inf
 
 
 def _sound(recording: str) -> tuple[np.ndarray, int]:
     """int16 samples and their rate, as the microphone of the virtual board hears them."""
-    golden = files.read_json(board.GOLDEN / "golden.json")
-    rate = golden["sample_rate"]
+    golden = Golden.read(GOLDEN)
+    rate = golden.sample_rate
     if recording:
-        samples = audio.read_audio(recording, sample_rate=rate)[0]
-        clips = [np.round(np.clip(samples, -1, 1) * 32767).astype(np.int16)]
+        clips = [audio.to_int16(audio.read_audio(recording, sample_rate=rate)[0])]
     else:
-        names = [clip["files"]["waveform"] for clip in golden["clips"][:_SENTENCES]]
-        clips = [np.load(board.GOLDEN / name) for name in names]
-    return board.with_pauses(clips, sample_rate=rate, pause_s=_AFTER_S), rate
+        clips = [clip.waveform for clip in golden.clips[:_SENTENCES]]
+    return with_pauses(clips, sample_rate=rate, pause_s=_AFTER_S), rate
 
 
 def listen(device: Board, *, seconds: float, picture: str | Path | None = None) -> Hearing:
@@ -120,8 +119,8 @@ def report(device: Board, *, output: str | Path | None = None) -> bool:
     good
         Whether every answer is the one that is expected.
     """
-    rows = board.check_golden(device)
-    text = board.report(device, rows)
+    rows = reports.check_golden(device)
+    text = reports.report(device, rows)
     print(text)
     if output:
         files.write_text(output, text)

@@ -62,13 +62,13 @@ def _emulate_options(parser: argparse.ArgumentParser) -> None:
 
 def _emulate(options: argparse.Namespace) -> int:
     from ser_tinyml import files
-    from ser_tinyml.device import emulate
+    from ser_tinyml.device import GOLDEN, MODEL
+    from ser_tinyml.device.emulation import report
     from ser_tinyml.workflow import readme
 
-    model, golden = options.model or emulate.SKETCH / "src" / "model", options.golden
-    metrics = emulate.emulate(model, golden or emulate.SKETCH / "golden")
-    files.write_json(options.output or emulate.REPORT, metrics)
-    print(emulate.table(metrics))
+    metrics = report.emulate(options.model or MODEL, options.golden or GOLDEN)
+    files.write_json(options.output or report.REPORT, metrics)
+    print(report.table(metrics))
     if options.publish:
         readme.publish_emulated(metrics)
     return 0 if all(metrics["kept"].values()) else 1

@@ -355,4 +355,7 @@ def none_found() -> BoardError:
                 f"{port.device}: expected a board that runs the sketch, found one that waits for "
                 "an upload: flash it, or press its reset button once"
             )
-    return BoardError("expected a board on a serial port, found none: is it plugged in?")
+    return BoardError(
+        "expected a board on a serial port, found none: is it plugged in? "
+        "A virtual one needs none: ser-tinyml board --virtual"
+    )
