@@ -170,13 +170,16 @@ def _imports(source: str) -> Iterator[str]:
         tree = ast.parse(source)
     except SyntaxError:
         return
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        else:
-            continue
-        for parts in (name.split(".") for name in names):
-            if parts[0] == PACKAGE.name:
-                yield from (".".join(parts[:n]) for n in range(1, len(parts) + 1))
+    for name in (name for node in ast.walk(tree) for name in _imported_by(node)):
+        parts = name.split(".")
+        if parts[0] == PACKAGE.name:
+            yield from (".".join(parts[:n]) for n in range(1, len(parts) + 1))
+
+
+def _imported_by(node: ast.AST) -> list[str]:
+    """Full names that a statement imports; nothing for other statements."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        return [f"{node.module}.{alias.name}" for alias in node.names]
+    return []

@@ -79,3 +79,21 @@ def test_modules_count_with_all_that_they_import(tmp_path):
     files.write_text(package / "late.py", "a = 2")
     after = module_hashes([cell.source for cell in book.cells], root=tmp_path)
     assert {name for name in after if after[name] != before[name]} == {"ser_tinyml.late"}
+
+
+def test_what_a_package_finds_in_its_folder_counts_too(tmp_path):
+    package = tmp_path / "ser_tinyml"
+    for name, source in {
+        "__init__": "",
+        "z": "z = 1",
+        "kinds/__init__": "for module in pkgutil.iter_modules(__path__):\n    load(module)\n",
+        "kinds/one": "x = 1",
+        "kinds/two": "from ser_tinyml import z",
+    }.items():
+        files.write_text(package / f"{name}.py", source)
+    before = module_hashes(["import ser_tinyml.kinds"], root=tmp_path)
+    inner = ("kinds", "kinds.one", "kinds.two", "z")
+    assert list(before) == ["ser_tinyml", *(f"ser_tinyml.{name}" for name in inner)]
+    files.write_text(package / "kinds" / "one.py", "x = 2")
+    after = module_hashes(["import ser_tinyml.kinds"], root=tmp_path)
+    assert {name for name in before if before[name] != after[name]} == {"ser_tinyml.kinds.one"}

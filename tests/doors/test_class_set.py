@@ -47,7 +47,7 @@ def test_a_class_set_and_a_feature_preset_are_read_from_an_experiment(tmp_path) 
         ("n_mfcc: 13", "n_mfcc: true", "features.n_mfcc: expected a whole number, found True"),
         ("n_mfcc: 13", "n_mfccs: 13", "features.n_mfccs: expected one of name, load_rate"),
         ("n_mfcc: 13", "n_mfcc: 80", "expected 0 <= n_mfcc <= n_mels, found 80 and 40"),
-        ("feature_preset: default", "feature_preset: mine", "feature_preset: expected one of .* found 'mine'"),
+        ("preset: default", "preset: mine", "feature_preset: expected one of .* found 'mine'"),
         ("calm, sad]", "calm, sad, happy]", "class_set.aroused: expected each emotion once"),
         ("calm, sad]", "calm, gloomy]", "class_set.calm: expected emotions of .* 'gloomy'"),
     ],
