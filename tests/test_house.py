@@ -47,7 +47,6 @@ STILL = {
     "imports": set(),
     "long": {
         "ser_tinyml/evaluation/ablations.py:run",
-        "ser_tinyml/evaluation/trials.py:run_trial",
         "ser_tinyml/features/extract.py:compute_features",
         "ser_tinyml/nets/lstm.py:build_lstm",
         "ser_tinyml/tflite/convert.py:to_tflite",
