@@ -186,8 +186,9 @@ def card_section(found: dict[str, Any]) -> str:
         "## Speakers never heard",
         "",
         "The same recipe, trained anew on each of five folds of speakers and scored on the fold "
-        "left out: int8 on TFLite Micro, mean ± deviation over folds and seeds. Not this very "
-        "model, which has heard more speakers.",
+        "left out: int8 on TFLite Micro, mean ± standard deviation over folds and seeds. The model "
+        "of this card is another one: it has heard more speakers. `pooled` counts all corpora but "
+        "those of very few speakers.",
         "",
         f"| | folds | UAR | accuracy | macro-F1 | {' | '.join(f'recall {c}' for c in classes)} |",
         f"|---|---|---|---|---|{'---|' * len(classes)}",
@@ -217,7 +218,7 @@ def card_section(found: dict[str, Any]) -> str:
             f"- False alarms: {alarms:.1f} an hour without speech.",
             "- Degraded sound:",
             *(
-                f"  - {name}: {line['points lost']:+.1f} points of UAR lost."
+                f"  - {name}: {round(line['points lost'], 1) + 0.0:.1f} points of UAR lost."
                 for name, line in sorted(found["robustness"].items(), key=_place)
                 if name != "clean"
             ),

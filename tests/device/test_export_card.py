@@ -77,13 +77,15 @@ def test_card_says_numbers_limits_and_licences() -> None:
     assert "Synthetic" not in card
     assert "No speaker of the test was heard in training" in card
     assert "Measured on the test rows." in card and "| test | 500 | 4 |" in card
-    assert "Temperature 1.31 (folded into the weights)" in card
-    assert '0.63 are "unsure"' in card
+    assert "Temperature 1.31 (folded into the weights): it made the net less sure." in card
+    assert 'probable than 0.63 are "unsure"' in card
+    assert "no test" not in card
 
 
 def test_card_of_a_release_says_that_there_is_no_test() -> None:
     card = model_card(small.export(), stage_metrics(protocol="release"), name="release")
     assert "There is no test" in card and "Measured on the validation rows." in card
+    assert "also set the temperature and the threshold, so they are no test" in card
     assert "| validation | 500 | 4 |" in card and "| test |" not in card
     assert "flatter" not in card
 

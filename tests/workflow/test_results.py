@@ -101,9 +101,9 @@ def test_the_model_card_says_what_the_evaluation_found() -> None:
         "0.52 s from the end of speech to the decision (median).",
         "- False alarms: 3.0 an hour without speech.",
         "- Degraded sound:",
-        "  - white 0 dB: +12.3 points of UAR lost.",
-        "  - pink 0 dB: +15.0 points of UAR lost.",
-        "  - tap 0 dB: +20.0 points of UAR lost.",
+        "  - white 0 dB: 12.3 points of UAR lost.",
+        "  - pink 0 dB: 15.0 points of UAR lost.",
+        "  - tap 0 dB: 20.0 points of UAR lost.",
     ]
 
 
