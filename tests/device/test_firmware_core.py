@@ -185,19 +185,7 @@ def test_released_model_gives_the_bits_of_tflite_micro_on_every_test_clip(tmp_pa
     """The test speakers' clips, from recording to answer, as notebooks 02 to 04 have them."""
     models, root = ROOT / "models", Path(os.environ["SER_RECORDINGS"])
     clips = dataset.scan(root, progress=False).clips
-    plan = rows.plan_rows(
-        clips,
-        class_set="four",
-        protocol="speaker",
-        augmentation="none",
-        augmented_rows=0,
-        loud=False,
-        sad_angry_fraction=1.0,
-        test_fold=0,
-        test_fraction=0.1,
-        validation_fraction=0.2,
-        seed=0,
-    )
+    plan = rows.plan_rows(clips, rows.RowPlan(augmentation="none", loud=0.0, other_emotions=False))
     plan = plan[plan["split"] == splits.TEST]
     path = extract.compute_features(
         plan,

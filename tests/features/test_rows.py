@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,18 +13,11 @@ from ser_tinyml.data import folds, labels, splits
 from ser_tinyml.features import rows
 from ser_tinyml.files import DataError
 
-OPTIONS = {
-    "class_set": "four",
-    "protocol": "speaker",
-    "augmentation": "random",
-    "augmented_rows": 2,
-    "loud": False,
-    "sad_angry_fraction": 1.0,
-    "test_fold": 0,
-    "test_fraction": 0.1,
-    "validation_fraction": 0.2,
-    "seed": 0,
-}
+BASE = {"loud": 0.0, "other_emotions": False}
+
+
+def plan_rows(clips: pd.DataFrame, **changes: Any) -> pd.DataFrame:
+    return rows.plan_rows(clips, rows.RowPlan.of(BASE | changes))
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +70,7 @@ def test_a_class_without_clips_is_an_error(clips) -> None:
 
 @pytest.mark.parametrize("fold", range(folds.N_FOLDS))
 def test_speakers_are_disjoint_in_every_fold(clips, fold) -> None:
-    plan = rows.plan_rows(clips, **{**OPTIONS, "test_fold": fold})
+    plan = plan_rows(clips, test_fold=fold)
     sides = plan.groupby("split")["speaker"].agg(set)
     assert not sides["train"] & sides["test"]
     assert not sides["train"] & sides["validation"]
@@ -83,18 +78,18 @@ def test_speakers_are_disjoint_in_every_fold(clips, fold) -> None:
 
 
 def test_a_release_is_trained_on_everyone_but_a_few(clips) -> None:
-    plan = rows.plan_rows(clips, **{**OPTIONS, "protocol": "release"})
+    plan = plan_rows(clips, protocol="release")
     sides = plan.groupby("split")["speaker"].agg(set)
     assert set(sides.index) == {"train", "validation"} and not sides["train"] & sides["validation"]
     assert sides["train"] | sides["validation"] == set(clips["speaker"])
     assert all(name.startswith("RAVDESS") for name in sides["validation"])
     held_out = splits.held_out(plan)
     assert set(held_out["speaker"]) == sides["validation"]
-    assert set(splits.held_out(rows.plan_rows(clips, **OPTIONS))["split"]) == {"test"}
+    assert set(splits.held_out(plan_rows(clips))["split"]) == {"test"}
 
 
 def test_development_is_scored_on_two_whole_folds(clips) -> None:
-    plan = rows.plan_rows(clips, **{**OPTIONS, "protocol": "development"})
+    plan = plan_rows(clips, protocol="development")
     fold = folds.assign(clips).groupby(clips["speaker"]).first()
     scored = set(plan.loc[plan["split"] == "validation", "speaker"])
     assert scored == set(fold.index[fold.isin(folds.DEVELOPMENT)])
@@ -103,9 +98,8 @@ def test_development_is_scored_on_two_whole_folds(clips) -> None:
 
 @pytest.mark.parametrize("protocol", ["speaker", "release", "clip_random", "leaky_random"])
 def test_other_emotions_serve_training_only(clips, protocol) -> None:
-    options = {**OPTIONS, "protocol": protocol}
-    plain = rows.plan_rows(clips, **options)
-    plan = rows.plan_rows(clips, **options, other_emotions=True)
+    plain = plan_rows(clips, protocol=protocol)
+    plan = plan_rows(clips, protocol=protocol, other_emotions=True)
     other = plan["label_id"] < 0
     assert set(plan.loc[other, "split"]) <= {"train"}
     assert set(plan.loc[other, "emotion"]) <= {"fear", "disgust"}
@@ -114,13 +108,13 @@ def test_other_emotions_serve_training_only(clips, protocol) -> None:
 
 
 def test_only_training_clips_are_changed(clips) -> None:
-    plan = rows.plan_rows(clips, **OPTIONS)
+    plan = plan_rows(clips)
     assert set(plan.loc[plan["split"] != "train", "variant"]) == {"clean"}
     counts = plan[plan["split"] == "train"].groupby("key").size()
     assert (counts == 3).all()
     assert list(plan["row"]) == list(range(len(plan)))
     assert list(plan.columns) == rows.COLUMNS
-    louder = rows.plan_rows(clips, **{**OPTIONS, "loud": True})
+    louder = plan_rows(clips, loud=0.5)
     added = louder[louder["variant"] == "loud"]
     assert set(added["key"]) == set(plan.loc[plan["split"] == "train", "key"])
     assert added["key"].is_unique and len(louder) == len(plan) + len(added)
@@ -128,22 +122,19 @@ def test_only_training_clips_are_changed(clips) -> None:
 
 def test_a_loud_copy_stands_beside_the_clip_itself(clips) -> None:
     for change in ({"augmentation": "original"}, {"protocol": "leaky_random"}):
-        with pytest.raises(DataError, match="loud copies: expected none"):
-            rows.plan_rows(clips, **{**OPTIONS, **change, "loud": True})
+        with pytest.raises(DataError, match="loud: expected 0 where"):
+            plan_rows(clips, **change, loud=0.5)
 
 
 def test_clip_random_keeps_a_clip_on_one_side(clips) -> None:
-    plan = rows.plan_rows(clips, **{**OPTIONS, "protocol": "clip_random"})
+    plan = plan_rows(clips, protocol="clip_random")
     assert (plan.groupby("key")["split"].nunique() == 1).all()
     sides = plan.groupby("split")["speaker"].agg(set)
     assert sides["train"] & sides["test"]  # speakers are on both sides: it flatters
 
 
 def test_leaky_random_leaks_as_published(clips) -> None:
-    plan = rows.plan_rows(
-        clips,
-        **{**OPTIONS, "protocol": "leaky_random", "augmentation": "original"},
-    )
+    plan = plan_rows(clips, protocol="leaky_random", augmentation="original")
     assert (plan.groupby("key")["variant"].agg(list).map(tuple) == rows.ORIGINAL_VARIANTS).all()
     assert (plan.groupby("key")["split"].nunique() > 1).any()
     share = plan["split"].value_counts(normalize=True)
@@ -153,8 +144,7 @@ def test_leaky_random_leaks_as_published(clips) -> None:
 
 def test_the_seed_decides_the_random_split(clips) -> None:
     def split(seed: int) -> list[str]:
-        options = {**OPTIONS, "protocol": "clip_random", "seed": seed}
-        return list(rows.plan_rows(clips, **options)["split"])
+        return list(plan_rows(clips, protocol="clip_random", seed=seed)["split"])
 
     assert split(0) == split(0) != split(1)
 
@@ -172,12 +162,12 @@ def test_the_seed_decides_the_random_split(clips) -> None:
 )
 def test_an_unknown_option_is_refused(clips, option, value) -> None:
     with pytest.raises(DataError, match=str(value)):
-        rows.plan_rows(clips, **{**OPTIONS, option: value})
+        plan_rows(clips, **{option: value})
 
 
 def test_too_few_speakers_are_an_error(clips) -> None:
     with pytest.raises(DataError, match="expected clips in"):
-        rows.plan_rows(clips[clips["corpus"] == "TESS"], **OPTIONS)
+        plan_rows(clips[clips["corpus"] == "TESS"])
 
 
 def test_the_split_does_not_depend_on_the_order(clips) -> None:
