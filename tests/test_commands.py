@@ -6,7 +6,6 @@ import os
 import shlex
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -52,24 +51,21 @@ def test_the_list_of_commands_and_the_version(capsys):
 
 
 def test_help_is_there_at_once():
-    """Of three tries the best counts: others may be at work on this machine."""
+    """Seconds of the processor: others may be at work on this machine."""
     code = (
         "import sys; from ser_tinyml.__main__ import main\n"
         "try: main(['--help'])\n"
-        "except SystemExit: sys.exit(str({'numpy', 'pandas', 'scipy'} & set(sys.modules)))"
+        "except SystemExit: pass\n"
+        "import time; print(time.process_time(), {'numpy', 'pandas', 'scipy'} & set(sys.modules))"
     )
-    seconds = []
-    for _ in range(3):
-        began = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-        )
-        seconds.append(time.perf_counter() - began)
-        assert done.stderr.strip() == "set()"
-    assert min(seconds) < 0.3
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    seconds, loaded = done.stdout.splitlines()[-1].split(maxsplit=1)
+    assert float(seconds) < 0.3 and loaded == "set()"
 
 
 def test_wrong_usage(capsys):

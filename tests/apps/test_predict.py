@@ -396,7 +396,7 @@ def test_another_model(tmp_path, capsys, monkeypatch):
     (tmp_path / "m").rename((tmp_path / "runs").mkdir() or tmp_path / "runs" / "mine")
     assert run(capsys, "--json", path, "--model", "mine") == (0, out, "")
     status, out, err = run(capsys, "--json", path, "--model", tmp_path)
-    assert (status, out) == (1, "") and "labels.json" in err
+    assert (status, out) == (1, "") and "expected a model folder or a finished run" in err
 
 
 def test_a_model_that_the_gate_cannot_serve(tmp_path):
