@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from ser_tinyml import files
-from ser_tinyml.evaluation import cross_validation, trials
+from ser_tinyml.evaluation import cross_validation, listening, trials
 from ser_tinyml.evaluation.trials import POOL, Material, Settings
 from ser_tinyml.features.frame_augment import NONE, margin
 from ser_tinyml.files import DataError
@@ -312,7 +312,7 @@ def run(
         folder for folder, one in zip(folders, settings, strict=True) if one.rows.features.causal
     ]
     conditions = {name: degrade.CONDITIONS[name] for name in DEGRADED.values()}
-    cross_validation.robustness(material, board, conditions=conditions, jobs=jobs)
+    listening.robustness(material, board, conditions=conditions, jobs=jobs)
     lines = []
     for number, ablation in enumerate(chosen):
         own = folders[number * len(seeds) : (number + 1) * len(seeds)]
@@ -325,9 +325,7 @@ def run(
         line |= pool[["float_uar", *SCORES, *pool.filter(regex="^recall_").index]].to_dict()
         line |= {f"uar_{part}": uar for part, uar in summary["uar"].items() if part != POOL}
         if own[0] in board:
-            found = cross_validation.robustness(
-                material, own, conditions=conditions, progress=False
-            )
+            found = listening.robustness(material, own, conditions=conditions, progress=False)
             degraded = found[found["part"] == POOL].groupby("condition")["uar"].mean()
             line |= {column: degraded[name] for column, name in DEGRADED.items()}
         size = files.read_json(own[0] / "trial.json")["size"]

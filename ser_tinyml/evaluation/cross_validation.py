@@ -1,34 +1,63 @@
-"""Speakers never heard: five folds, several seeds, and what rooms and microphones do to the score.
+"""Speakers never heard: scores over five folds and several seeds.
 
 Works on folders of finished trials (`trials.run`), one a fold and seed.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
-from tqdm import tqdm
 
-from ser_tinyml import features, files, metrics
+from ser_tinyml import files, metrics
 from ser_tinyml.data import corpora, folds
-from ser_tinyml.evaluation import probe, streaming, trials
+from ser_tinyml.evaluation import probe, speakers, trials
 from ser_tinyml.evaluation.trials import POOL, Material, Settings
 from ser_tinyml.features import extract
-from ser_tinyml.files import DataError
-from ser_tinyml.sound import audio, augment, degrade
-from ser_tinyml.sound.degrade import Condition
 from ser_tinyml.tflite.release import Release
-from ser_tinyml.tflite.runtimes import TfliteMicroRuntime
 from ser_tinyml.training import calibration
 
 KINDS = ("float", "int8")
-_STREAMED = "streaming.csv"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A trial that is on disk.
+
+    Attributes
+    ----------
+    folder
+        Of the trial.
+    fold, seed
+        What it was tested on, and the seed of its rows.
+    classes
+        Names of its answers.
+    """
+
+    folder: Path
+    fold: int
+    seed: int
+    classes: list[str]
+
+    @property
+    def where(self) -> dict[str, int]:
+        """Columns fold and seed of a table."""
+        return {"fold": self.fold, "seed": self.seed}
+
+    def answers(self, *, kind: str = "int8") -> pd.DataFrame:
+        """See `trials.answers`."""
+        return trials.answers(self.folder, kind=kind)
+
+
+def finished(trial_folders: Sequence[Path]) -> Iterator[Finished]:
+    """The trials in some folders, in order."""
+    for folder in trial_folders:
+        trial = files.read_json(folder / "trial.json")
+        classes = files.read_json(folder / "labels.json")
+        yield Finished(folder, trial["fold"], trial["seed"], classes)
 
 
 def fold_settings(
@@ -50,21 +79,17 @@ def scores(trial_folders: Sequence[Path]) -> pd.DataFrame:
     Returns
     -------
     scores
-        A line for each fold, seed, kind ("float", "int8") and part (a corpus, or all without
-        TESS): n, uar, accuracy, macro_f1, weighted_f1, majority_accuracy, majority_uar and
-        recall_<class>.
+        A line for each fold, seed, kind ("float", "int8") and part (a corpus, or the pool): n,
+        uar, accuracy, macro_f1, weighted_f1, majority_accuracy, majority_uar and recall_<class>.
     """
     lines = []
-    for folder in trial_folders:
-        trial = files.read_json(folder / "trial.json")
-        classes = files.read_json(folder / "labels.json")
+    for trial in finished(trial_folders):
         for kind in KINDS:
-            for part, table in trials.parts(trials.answers(folder, kind=kind)).items():
-                found = trials.score(table, classes)
+            for part, table in trials.parts(trial.answers(kind=kind)).items():
+                found = trials.score(table, trial.classes)
                 recall = {f"recall_{name}": value for name, value in found.pop("recall").items()}
                 del found["confusion"]
-                where = {"fold": trial["fold"], "seed": trial["seed"]}
-                lines.append({**where, "kind": kind, "part": part, **found, **recall})
+                lines.append({**trial.where, "kind": kind, "part": part, **found, **recall})
     return pd.DataFrame(lines).astype({"uar": float})
 
 
@@ -101,18 +126,71 @@ def pooled(trial_folders: Sequence[Path], *, kind: str = "int8") -> pd.DataFrame
     answers
         As `trials.answers`, and fold, seed and threshold (that of the trial).
     """
-    tables = []
-    for folder in trial_folders:
-        table = trials.answers(folder, kind=kind)
-        trial = files.read_json(folder / "trial.json")
-        tables.append(
-            corpora.pool(table).assign(
-                fold=trial["fold"],
-                seed=trial["seed"],
-                threshold=Release.load(folder).threshold,
+    return pd.concat(
+        [
+            corpora.pool(trial.answers(kind=kind)).assign(
+                **trial.where, threshold=Release.load(trial.folder).threshold
             )
+            for trial in finished(trial_folders)
+        ],
+        ignore_index=True,
+    )
+
+
+def predictions(trial_folders: Sequence[Path]) -> pd.DataFrame:
+    """Every test clip of every trial as int8 on TFLite Micro answers it: predictions.csv.
+
+    Returns
+    -------
+    table
+        As `metrics.predictions`, and fold and seed.
+    """
+    tables = []
+    for trial in finished(trial_folders):
+        answers = trial.answers()
+        found = metrics.predictions(
+            answers,
+            trials.probabilities(answers),
+            classes=trial.classes,
+            threshold=Release.load(trial.folder).threshold,
         )
+        tables.append(found.assign(**trial.where))
     return pd.concat(tables, ignore_index=True)
+
+
+def choices(table: pd.DataFrame) -> pd.DataFrame:
+    """The folds that settings were chosen on beside the others: were the choices fitted to them?
+
+    Parameters
+    ----------
+    table
+        From `predictions`.
+
+    Returns
+    -------
+    choices
+        Index: part; columns: development folds and other folds (mean over folds of the UAR),
+        difference (of the first from the second), standard error of that (bootstrap over the
+        speakers of each fold; NaN where a fold has one speaker). Parts that only one kind of fold
+        has are left out.
+    """
+    classes = [name.removeprefix("p_") for name in table.filter(regex="^p_")]
+    lines = []
+    for fold, of_fold in table.groupby("fold"):
+        group = "development folds" if fold in folds.DEVELOPMENT else "other folds"
+        for part, chosen in trials.parts(of_fold).items():
+            counts = speakers.Counts.of(chosen, classes=classes)
+            uar = float(counts.uar(np.arange(len(counts.n))))
+            variance = speakers.standard_error(chosen, classes=classes) ** 2
+            lines.append({"part": part, "group": group, "uar": uar, "variance": variance})
+    grouped = pd.DataFrame(lines).groupby(["part", "group"])
+    found = grouped["uar"].mean().unstack().reindex(columns=["development folds", "other folds"])
+    # Folds have other speakers, so the variance of their mean is the mean one over their number.
+    variance = grouped["variance"].agg(lambda one: one.sum(skipna=False) / len(one) ** 2).unstack()
+    found["difference"] = found["development folds"] - found["other folds"]
+    found["standard error"] = np.sqrt(variance.sum(axis=1, skipna=False))
+    found = found.dropna(subset="difference")
+    return found.reindex(_part_order(found.index))
 
 
 def several_nets(trial_folders: Sequence[Path]) -> pd.DataFrame:
@@ -129,10 +207,9 @@ def several_nets(trial_folders: Sequence[Path]) -> pd.DataFrame:
         seed).
     """
     by_fold: dict[int, list[pd.DataFrame]] = {}
-    for folder in trial_folders:
-        fold = files.read_json(folder / "trial.json")["fold"]
-        by_fold.setdefault(fold, []).append(trials.answers(folder, kind="float"))
-    classes = files.read_json(trial_folders[0] / "labels.json")
+    for trial in finished(trial_folders):
+        by_fold.setdefault(trial.fold, []).append(trial.answers(kind="float"))
+        classes = trial.classes
     lines = []
     for fold, tables in by_fold.items():
         logits = np.mean(
@@ -184,109 +261,6 @@ def unsure(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines).T.rename_axis("trial")
 
 
-def robustness(
-    material: Material,
-    trial_folders: Sequence[Path],
-    *,
-    conditions: Mapping[str, Condition],
-    jobs: int | None = None,
-    progress: bool = True,
-) -> pd.DataFrame:
-    """The test clips of every trial under every condition, answered by int8 on TFLite Micro.
-
-    Each trial keeps its answers; only what is missing is computed. Corpora outside the pool are
-    left out.
-
-    Returns
-    -------
-    scores
-        A line for each fold, seed, condition and part: uar, accuracy, and the columns of
-        `degrade.table`.
-    """
-    tasks = [
-        (folder, name)
-        for folder in trial_folders
-        for name in conditions
-        if not _robustness_file(folder, name).is_file()
-    ]
-    work = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(
-        delayed(_answer_degraded)(material, folder, name, conditions) for folder, name in tasks
-    )
-    shown = progress and len(tasks) > 0
-    for _ in tqdm(work, total=len(tasks), desc="robustness", unit="condition", disable=not shown):
-        pass
-    lines = []
-    for folder in trial_folders:
-        trial = files.read_json(folder / "trial.json")
-        classes = files.read_json(folder / "labels.json")
-        table = trials.answers(folder)
-        table = corpora.pool(table).reset_index(drop=True)
-        for name in conditions:
-            found = np.load(_robustness_file(folder, name))
-            table[[f"p_{label}" for label in classes]] = found
-            for part, chosen in trials.parts(table).items():
-                score = trials.score(chosen, classes)
-                where = {"fold": trial["fold"], "seed": trial["seed"]}
-                where |= {"condition": name, "part": part}
-                lines.append({**where, "uar": score["uar"], "accuracy": score["accuracy"]})
-    columns = ["fold", "seed", "condition", "part", "uar", "accuracy"]  # also of no trial at all
-    return pd.DataFrame(lines, columns=columns).merge(degrade.table(conditions), on="condition")
-
-
-def streaming_scores(
-    material: Material, trial_folders: Sequence[Path], *, jobs: int | None = None
-) -> pd.DataFrame:
-    """The test recordings of every trial, played to its model as the board hears them.
-
-    Each trial keeps its table. Corpora outside the pool are left out.
-
-    Returns
-    -------
-    table
-        As `streaming.evaluate`, and fold, seed, corpus.
-    """
-    missing = [folder for folder in trial_folders if not (folder / _STREAMED).is_file()]
-    Parallel(n_jobs=jobs or os.cpu_count())(
-        delayed(_stream)(material, folder) for folder in missing
-    )
-    tables = []
-    for folder in trial_folders:
-        trial = files.read_json(folder / "trial.json")
-        table = files.read_table(folder / _STREAMED)
-        tables.append(table.assign(fold=trial["fold"], seed=trial["seed"]))
-    return pd.concat(tables, ignore_index=True)
-
-
-def false_alarms(
-    trial_folders: Sequence[Path],
-    noises: Mapping[str, np.ndarray],
-    *,
-    hours: float,
-    jobs: int | None = None,
-) -> pd.DataFrame:
-    """`streaming.false_alarms` of `streaming.non_speech`, the mean over trials.
-
-    Parameters
-    ----------
-    noises
-        From `noises`.
-    hours
-        Of sound, for each trial.
-    """
-    tables = Parallel(n_jobs=jobs or os.cpu_count())(
-        delayed(_alarms)(folder, noises, hours) for folder in trial_folders
-    )
-    return pd.concat(tables).groupby("kind", sort=False, as_index=False).mean()
-
-
-def noises(folder: str | Path) -> dict[str, np.ndarray]:
-    """Recorded noise at degrade.RATE, by file name; nothing where no folder is given."""
-    if not str(folder):
-        return {}
-    recorded = augment.read_backgrounds(folder, sample_rate=degrade.RATE)
-    return {f"recorded {name}": samples for name, samples in recorded.items()}
-
-
 def corpus_probe(material: Material, settings: Settings) -> dict[str, float]:
     """How well a straight line tells the corpora apart from the features (`probe.corpus_probe`).
 
@@ -303,124 +277,6 @@ def corpus_probe(material: Material, settings: Settings) -> dict[str, float]:
         groups=of_clip["speaker"].to_numpy(),
     )
     return {name: found[name] for name in ("uar", "majority_uar")}
-
-
-def bars(
-    *,
-    summary: pd.DataFrame,
-    unsure: pd.DataFrame,
-    robustness: pd.Series,
-    alarms: pd.DataFrame,
-) -> pd.DataFrame:
-    """The measured beside what must be reached and what is aimed at.
-
-    Parameters
-    ----------
-    summary, unsure
-        From the functions of those names.
-    robustness
-        Points of UAR lost, by condition.
-    alarms
-        From `false_alarms`.
-    """
-    uar = summary["uar"]
-    trial_ece = unsure.drop(index="all")["ece"]
-    points = 100 * (summary["float_uar"] - uar)
-    lines = [
-        *(
-            (f"UAR, {part}", uar[part], must, aim, True)
-            for part, must, aim in (
-                *((POOL, 0.70, 0.80), ("RAVDESS", 0.66, 0.78)),
-                *(("SAVEE", 0.50, 0.68), ("TESS", None, 0.60)),
-            )
-            if part in uar
-        ),
-        *(
-            (f"points lost, {name}", robustness[name], must, aim, False)
-            for name, must, aim in (
-                *(("gain -20 dB", 1, 0), ("gain +20 dB", 1, 0)),
-                *(("white 10 dB", 8, 4), ("pink 10 dB", 8, 4)),
-            )
-            if name in robustness
-        ),
-        ("points lost by int8", points.iloc[0], 0.5, 0, False),
-        ("ECE, mean of trials", trial_ece.mean(), 0.05, 0.03, False),
-        (
-            "false alarms an hour",
-            alarms.set_index("kind")["answered_per_hour"][metrics.POOLED],
-            *(6, 1, False),
-        ),
-    ]
-    table = pd.DataFrame(lines, columns=["what", "measured", "must", "aim", "more is better"])
-    better = table.pop("more is better")
-    sign = np.where(better, 1, -1)
-    for name in ("must", "aim"):
-        table[name] = table[name].astype(float)
-        reached = sign * table["measured"] >= sign * table[name] - 1e-9
-        table[f"{name} reached"] = np.where(
-            table[name].isna(), "", reached.map({True: "yes", False: "no"})
-        )
-    return table
-
-
-def recordings_of(material: Material, table: pd.DataFrame) -> list[tuple[str, np.ndarray]]:
-    """Key and waveform, at degrade.RATE, of the clips of some answers."""
-    paths = material.clips.set_index("key")["path"]
-    return [
-        (key, audio.read_audio(material.recordings / paths[key], sample_rate=degrade.RATE)[0])
-        for key in table["key"]
-    ]
-
-
-def _stream(material: Material, folder: Path) -> None:
-    table = trials.answers(folder)
-    table = corpora.pool(table)
-    recordings = [
-        streaming.Recording(key, samples, degrade.RATE, label)
-        for (key, samples), label in zip(
-            recordings_of(material, table), table["label"], strict=True
-        )
-    ]
-    found = streaming.evaluate(Release.load(folder), recordings)
-    found = found.merge(table[["key", "corpus", "speaker"]], on="key")
-    files.write_table(folder / _STREAMED, found)
-
-
-def _alarms(folder: Path, noises: Mapping[str, np.ndarray], hours: float) -> pd.DataFrame:
-    sounds = streaming.non_speech(noises, rate=degrade.RATE, hours=hours)
-    return streaming.false_alarms(Release.load(folder), sounds)
-
-
-def _robustness_file(folder: Path, condition: str) -> Path:
-    return folder / "robustness" / f"{condition.replace(' ', '_')}.npy"
-
-
-def _answer_degraded(
-    material: Material, folder: Path, name: str, conditions: Mapping[str, Condition]
-) -> None:
-    release = Release.load(folder)
-    if release.config.sample_rate != degrade.RATE:
-        raise DataError(
-            f"{folder}: expected features at {degrade.RATE} Hz, "
-            f"found {release.config.sample_rate} Hz"
-        )
-    table = trials.answers(folder)
-    clips = recordings_of(material, corpora.pool(table))
-    found = np.stack(
-        [
-            features.waveform_features(
-                degrade.degrade(
-                    samples, name, rate=degrade.RATE, seed=0, key=key, conditions=conditions
-                ),
-                release.config,
-            )
-            for key, samples in clips
-        ]
-    )
-    answers = TfliteMicroRuntime(release.tflite).predict(release.normalisation.apply(found))
-    path = _robustness_file(folder, name)
-    path.parent.mkdir(exist_ok=True)
-    files.write_array(path, answers)
 
 
 def _part_order(parts: Iterable[str]) -> list[str]:

@@ -7,18 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import small_firmware
 import small_trials as small
 
-from ser_tinyml import features
 from ser_tinyml.data import folds
 from ser_tinyml.evaluation import cross_validation, trials
 from ser_tinyml.evaluation.trials import POOL, Material, Settings
-from ser_tinyml.files import DataError
-from ser_tinyml.sound import degrade
-from ser_tinyml.tflite.runtimes import TfliteMicroRuntime
-
-CONDITIONS = {name: degrade.CONDITIONS[name] for name in ("clean", "white 0 dB")}
+from ser_tinyml.features.rows import RowPlan
 
 
 def always(label_id: int) -> np.ndarray:
@@ -52,21 +46,16 @@ def material(tmp_path_factory) -> Material:
     return small.material(tmp_path_factory.mktemp("recordings"))
 
 
-@pytest.fixture(scope="module")
-def heard(tmp_path_factory) -> Path:
-    """A trial whose answers to a test are those of its model."""
-    return small.write(tmp_path_factory.mktemp("trial"), test=always(0), fold=3, seed=7)
-
-
 def test_every_fold_and_seed_has_its_settings_seed_by_seed() -> None:
-    found = cross_validation.fold_settings(Settings(protocol="development"), seeds=[4, 5])
-    assert [(one.seed, one.test_fold) for one in found] == [
+    base = Settings(rows=RowPlan(protocol="development"))
+    found = cross_validation.fold_settings(base, seeds=[4, 5])
+    assert [(one.rows.seed, one.rows.test_fold) for one in found] == [
         (seed, fold) for seed in (4, 5) for fold in range(folds.N_FOLDS)
     ]
-    assert all(one.protocol == "speaker" for one in found)
-    assert {one.training.seed for one in found} == {6, 7}  # 0 and 1 are the last teachers'
+    assert all(one.rows.protocol == "speaker" for one in found)
+    assert {one.recipe.training.seed for one in found} == {6, 7}  # 0 and 1 are the last teachers'
     (one,) = cross_validation.fold_settings(Settings(), seeds=[0], test_folds=[3])
-    assert one.test_fold == 3
+    assert one.rows.test_fold == 3
 
 
 def test_scores_are_of_every_part_in_either_precision(two) -> None:
@@ -124,84 +113,6 @@ def test_unsure_is_held_against_each_trials_own_threshold(two) -> None:
     assert both["accuracy"] == pytest.approx((right + second["accuracy"]) / 2)
 
 
-def test_robustness_is_what_the_model_answers_to_changed_recordings(material, heard) -> None:
-    found = cross_validation.robustness(
-        material, [heard], conditions=CONDITIONS, jobs=1, progress=False
-    ).set_index(["condition", "part"])
-    assert set(found.index.get_level_values("part")) == {POOL, "RAVDESS", "SAVEE", "CREMA-D"}
-    assert set(found["fold"]) == {3} and set(found["seed"]) == {7}
-    assert found.loc[("white 0 dB", POOL), ["kind", "strength"]].to_list() == ["white", 0]
-    rows = trials.answers(heard)
-    rows = rows[rows["corpus"] != "TESS"]
-    release = small_firmware.release()
-    runtime = TfliteMicroRuntime(release.tflite)
-    for name in CONDITIONS:
-        inputs = np.stack(
-            [
-                features.waveform_features(
-                    degrade.degrade(samples, name, rate=degrade.RATE, seed=0, key=key),
-                    release.config,
-                )
-                for key, samples in cross_validation.recordings_of(material, rows)
-            ]
-        )
-        answers = runtime.predict(release.normalisation.apply(inputs)).argmax(axis=1)
-        expected = (answers == rows["label_id"]).mean()
-        assert found.loc[(name, POOL), "accuracy"] == pytest.approx(expected)
-
-
-def test_robustness_that_is_kept_is_not_computed_again(material, heard, monkeypatch) -> None:
-    options = {"conditions": CONDITIONS, "jobs": 1, "progress": False}
-    first = cross_validation.robustness(material, [heard], **options)
-    monkeypatch.setattr(cross_validation, "_answer_degraded", lambda *task: 1 / 0)
-    pd.testing.assert_frame_equal(cross_validation.robustness(material, [heard], **options), first)
-    more = CONDITIONS | {"pink 0 dB": degrade.CONDITIONS["pink 0 dB"]}
-    with pytest.raises(ZeroDivisionError):
-        cross_validation.robustness(material, [heard], **{**options, "conditions": more})
-
-
-def test_robustness_wants_features_at_its_own_rate(material, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(cross_validation.degrade, "RATE", 8_000)
-    folder = small.write(tmp_path, test=always(0))
-    with pytest.raises(DataError, match="expected features at 8000 Hz, found 16000 Hz"):
-        cross_validation.robustness(
-            material, [folder], conditions=CONDITIONS, jobs=1, progress=False
-        )
-
-
-def test_streaming_plays_all_but_tess_and_is_kept(material, heard, monkeypatch) -> None:
-    found = cross_validation.streaming_scores(material, [heard], jobs=1)
-    rows = small.table()
-    expected = rows[rows["corpus"] != "TESS"]
-    assert list(found["key"]) == list(expected["key"])
-    assert list(found["label"]) == list(expected["label"])
-    assert (found["decisions"] > 0).any()
-    assert set(found["fold"]) == {3} and set(found["seed"]) == {7}
-    monkeypatch.setattr(cross_validation.streaming, "evaluate", lambda *args: 1 / 0)
-    assert len(cross_validation.streaming_scores(material, [heard], jobs=1)) == len(found)
-
-
-def test_false_alarms_are_the_mean_of_the_trials(tmp_path) -> None:
-    """The first answers whatever it hears, the second nothing."""
-    two = [small.write(tmp_path / f"{t}", test=always(0), threshold=t) for t in (0.0, 1.0)]
-    time = np.arange(2 * degrade.RATE) / degrade.RATE
-    swell = np.where(time % 0.3 < 0.15, 0.1, 0.015) * (time < 1)  # what the gate takes for a voice
-    siren = {"siren": swell * np.sin(2 * np.pi * 600 * time)}
-    alone = cross_validation.false_alarms(two[:1], siren, hours=0.02, jobs=1).set_index("kind")
-    both = cross_validation.false_alarms(two, siren, hours=0.02, jobs=1).set_index("kind")
-    assert list(both.index)[0] == "siren" and both.index[-1] == "all"
-    assert both.loc["all", "hours"] == pytest.approx(0.02, rel=0.01)
-    assert alone.loc["all", "answered"] > 0
-    assert both.loc["all", "answered"] == alone.loc["all", "answered"] / 2
-    assert both.loc["all", "windows"] == alone.loc["all", "windows"]
-
-
-def test_noises_are_read_from_a_folder_that_need_not_be(tmp_path) -> None:
-    assert cross_validation.noises("") == {}
-    with pytest.raises(DataError, match="background recordings"):
-        cross_validation.noises(tmp_path)
-
-
 def test_the_corpora_are_told_apart_by_clean_features(material, monkeypatch, tmp_path) -> None:
     """Features that are the corpus itself, and wrong in every changed copy."""
     clips = material.clips[material.clips["corpus"].isin(["RAVDESS", "SAVEE"])]
@@ -220,51 +131,39 @@ def test_the_corpora_are_told_apart_by_clean_features(material, monkeypatch, tmp
     assert found == {"uar": 1.0, "majority_uar": 0.5}
 
 
-def bars(**changes) -> pd.DataFrame:
-    uar = {POOL: 0.75, "RAVDESS": 0.65, "SAVEE": 0.7, "TESS": 0.55} | changes.pop("uar", {})
-    summary = pd.DataFrame({"uar": uar})
-    summary["float_uar"] = summary["uar"] + 0.004
-    lost = {"gain -20 dB": 0.5, "white 10 dB": 9.0, "room 0.3 s": 30.0}
-    alarms = {"kind": ["hum", "all"], "answered_per_hour": [20.0, 4.0]}
-    return cross_validation.bars(
-        summary=summary,
-        unsure=pd.DataFrame({"ece": [0.02, 0.06, 0.9]}, index=["a", "b", "all"]),
-        robustness=pd.Series(lost),
-        alarms=pd.DataFrame(alarms),
-    ).set_index("what")
+def test_predictions_are_of_every_clip_of_every_trial(two) -> None:
+    """Both are 0.8 sure: the first answers (0.7), the second does not (0.9)."""
+    found = cross_validation.predictions(two)
+    rows = small.table()
+    assert len(found) == 2 * len(rows) and "TESS" in set(found["corpus"])
+    first, second = (found[found["fold"] == fold] for fold in (0, 1))
+    assert list(first["clip"]) == list(second["clip"]) == list(rows["key"])
+    assert list(first["truth"]) == list(rows["label"])
+    assert first["answered"].all() and not second["answered"].any()
+    assert set(second["answer"]) == {small.CLASSES[0]} and set(second["seed"]) == {0}
+    wrong = first[first["answer"] != first["truth"]]
+    assert set(wrong["corpus"]) == {"RAVDESS"}
 
 
-def test_bars_say_what_is_reached() -> None:
-    found = bars()
-    assert found["measured"].to_dict() == pytest.approx(
-        {
-            f"UAR, {POOL}": 0.75,
-            "UAR, RAVDESS": 0.65,
-            "UAR, SAVEE": 0.7,
-            "UAR, TESS": 0.55,
-            "points lost, gain -20 dB": 0.5,
-            "points lost, white 10 dB": 9.0,
-            "points lost by int8": 0.4,
-            "ECE, mean of trials": 0.04,
-            "false alarms an hour": 4.0,
-        }
-    )
-    reached = found[["must reached", "aim reached"]].agg(tuple, axis=1).to_dict()
-    assert reached == {
-        f"UAR, {POOL}": ("yes", "no"),
-        "UAR, RAVDESS": ("no", "no"),
-        "UAR, SAVEE": ("yes", "yes"),
-        "UAR, TESS": ("", "no"),  # nothing must be reached there
-        "points lost, gain -20 dB": ("yes", "no"),
-        "points lost, white 10 dB": ("no", "no"),
-        "points lost by int8": ("yes", "no"),
-        "ECE, mean of trials": ("yes", "no"),
-        "false alarms an hour": ("yes", "no"),
-    }
-    assert bars(uar={POOL: 0.70}).loc[f"UAR, {POOL}", "must reached"] == "yes"  # just so
+def test_choices_hold_the_folds_they_were_made_on_against_the_others(two, tmp_path) -> None:
+    """Folds 0 and 1 are development folds; in fold 2 all is right, in fold 3 all the first class.
+
+    RAVDESS has two speakers, who are right alike: no chance is in it. SAVEE has one.
+    """
+    others = [
+        small.write(tmp_path / "c", test=small.sure(small.table()["label_id"]), fold=2),
+        small.write(tmp_path / "d", test=always(0), fold=3),
+    ]
+    found = cross_validation.choices(cross_validation.predictions([*two, *others]))
+    assert list(found.index)[0] == POOL
+    ravdess, savee = found.loc["RAVDESS"], found.loc["SAVEE"]
+    assert ravdess["development folds"] == pytest.approx(1 / 3)
+    assert ravdess["other folds"] == pytest.approx((1 + 1 / 3) / 2)
+    assert ravdess["difference"] == pytest.approx(1 / 3 - 2 / 3)
+    assert ravdess["standard error"] == pytest.approx(0)
+    assert savee["difference"] == pytest.approx(0) and np.isnan(savee["standard error"])
+    assert found.loc[POOL, "standard error"] > 0
 
 
-def test_no_trial_has_no_robustness(tmp_path: Path) -> None:
-    conditions = {"clean": degrade.CONDITIONS["clean"]}
-    found = cross_validation.robustness(small.material(tmp_path), [], conditions=conditions)
-    assert found.empty and {"condition", "part", "uar", "group"} <= set(found.columns)
+def test_folds_of_one_kind_alone_say_nothing_of_choices(two) -> None:
+    assert cross_validation.choices(cross_validation.predictions(two)).empty
