@@ -11,6 +11,7 @@ from ser_tinyml import features
 from ser_tinyml.data import decoding
 from ser_tinyml.device import gate
 from ser_tinyml.device.listener import Heard, Listener, Utterance
+from ser_tinyml.device.listening import frame_rate
 from ser_tinyml.files import DataError
 from ser_tinyml.sound import audio
 from ser_tinyml.tflite.release import Release
@@ -153,7 +154,7 @@ class Predictor:
     ) -> tuple[list[tuple[int, int, int]], str | None]:
         """First frame, last frame + 1 and weight of what is answered; or why nothing is."""
         config, end = self.release.config, len(bands)
-        fits = config.n_frames + int(_EXTRA_S * gate.frame_rate(config))
+        fits = config.n_frames + int(_EXTRA_S * frame_rate(config))
         start = features.onset(bands, config)
         if not heard.windows and np.ptp(np.percentile(gate.level_db(bands), (5, 95))) < STEADY_DB:
             return [], STEADY
@@ -167,7 +168,7 @@ class Predictor:
         spoken = []
         for utterance in heard.utterances:
             if utterance.voice_frames >= least:
-                first = round(utterance.start_s * float(gate.frame_rate(config)))
+                first = round(utterance.start_s * float(frame_rate(config)))
                 spoken.append((first, first + utterance.steps * config.stack, utterance.steps))
         if not spoken:
             return [], NO_VOICE

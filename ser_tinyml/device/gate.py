@@ -10,10 +10,8 @@ from enum import IntEnum
 
 import numpy as np
 
+from ser_tinyml.device.listening import LISTENING, GateSettings
 from ser_tinyml.features import FeatureConfig
-from ser_tinyml.files import DataError
-
-VOICE_DB = 19.0  # kVoiceDb of gate.h: the loudest band over the mean of all
 
 
 class GateEvent(IntEnum):
@@ -25,67 +23,13 @@ class GateEvent(IntEnum):
     END = 3
 
 
-@dataclass(frozen=True, kw_only=True)
-class GateSettings:
-    """What makes speech.
-
-    Attributes
-    ----------
-    onset_db
-        Over the floor of noise is loud.
-    onset_frames
-        Loud frames in a row begin speech.
-    release_db
-        Over the floor goes on being speech.
-    hangover_frames
-        Quiet frames in a row end speech.
-    hold_frames
-        The floor stays so long where its quietest frame put it.
-    rise_db
-        Then it rises by this, a frame.
-    """
-
-    onset_db: float
-    onset_frames: int
-    release_db: float
-    hangover_frames: int
-    hold_frames: int
-    rise_db: float
-
-
-def settings(config: FeatureConfig) -> GateSettings:
-    """What the board sets the gate to: ``DeviceGate`` of ``gate.h``.
-
-    Raises
-    ------
-    DataError
-        If its features have no onset.
-    """
-    if config.onset_db is None:
-        raise DataError(f"feature configuration {config.name!r}: expected one with an onset")
-    rate = frame_rate(config)
-    return GateSettings(
-        onset_db=config.onset_db,
-        onset_frames=config.onset_frames,
-        release_db=min(config.onset_db, 6.0),
-        hangover_frames=int(np.float32(0.5) * rate) + 1,
-        hold_frames=int(np.float32(8.0) * rate) + 1,
-        rise_db=float(np.float32(3.0) / rate),
-    )
-
-
-def frame_rate(config: FeatureConfig) -> np.float32:
-    """Frames a second, in the precision of the board."""
-    return np.float32(config.sample_rate) / np.float32(config.hop_length)
-
-
 class Gate:
     """Loud against a floor of noise that follows the room.
 
     Parameters
     ----------
     settings
-        From `settings`, or others.
+        Of `ser_tinyml.device.listening`, or others.
 
     Attributes
     ----------
@@ -189,4 +133,4 @@ def run(bands: np.ndarray, settings: GateSettings) -> Gated:
         events[frame] = gate.push(level)
         floors[frame] = gate.floor_db
         loud[frame] = gate.loud
-    return Gated(levels, floors, events, loud & (peak_db(bands) >= VOICE_DB))
+    return Gated(levels, floors, events, loud & (peak_db(bands) >= LISTENING.voice_db))

@@ -14,6 +14,7 @@ import numpy as np
 from ser_tinyml import features
 from ser_tinyml.device import gate
 from ser_tinyml.device.gate import Gated, GateEvent
+from ser_tinyml.device.listening import LISTENING
 from ser_tinyml.features import FeatureConfig
 from ser_tinyml.files import DataError
 from ser_tinyml.sound import audio
@@ -107,43 +108,6 @@ class Heard:
     utterances: list[Utterance]
 
 
-@dataclass(frozen=True, kw_only=True)
-class DeciderSettings:
-    """``ser::DeciderSettings``.
-
-    Attributes
-    ----------
-    smoothing_steps
-        The mean of so many steps counts.
-    min_steps
-        Fewer are no ground for a decision.
-    min_voice_frames
-        Fewer frames that sound like a voice are no ground for a label.
-    fall_db
-        A frame has fallen if it is so far below the loudest of its window.
-    min_fallen_frames
-        Fewer: the level is steady, as that of a fan is and of no voice.
-    """
-
-    smoothing_steps: int
-    min_steps: int
-    min_voice_frames: int
-    fall_db: float
-    min_fallen_frames: int
-
-
-def settings(config: FeatureConfig) -> DeciderSettings:
-    """What the board sets its decisions to: ``DeviceDecider`` of ``decision.h``."""
-    rate, (window_steps, _) = gate.frame_rate(config), config.feature_shape
-    return DeciderSettings(
-        smoothing_steps=4,
-        min_steps=min(int(rate / np.float32(config.stack)), window_steps),
-        min_voice_frames=int(np.float32(0.25) * rate) + 1,
-        fall_db=10.0,
-        min_fallen_frames=int(np.float32(0.1) * rate) + 1,
-    )
-
-
 def windows(events: np.ndarray, config: FeatureConfig) -> list[Window]:
     """The windows that the board opens and closes in live mode.
 
@@ -186,8 +150,12 @@ class Listener:
 
     def __init__(self, release: Release) -> None:
         self.release = release
-        self.gate_settings = gate.settings(release.config)
-        self.settings = settings(release.config)
+        if release.config.onset_db is None:
+            raise DataError(
+                f"feature configuration {release.config.name!r}: expected one with an onset"
+            )
+        self.gate_settings = LISTENING.gate(release.config)
+        self.settings = LISTENING.decider(release.config)
         self._runtime = _Steps(convert.one_step(release.tflite))
 
     def hear(self, samples: np.ndarray, *, rate: int) -> list[Utterance]:

@@ -21,6 +21,7 @@ from ser_tinyml.apps import predict, printing
 from ser_tinyml.apps.answering import Answer, Predictor
 from ser_tinyml.data import demo
 from ser_tinyml.device import gate
+from ser_tinyml.device.listening import LISTENING
 from ser_tinyml.features import frames
 from ser_tinyml.files import DataError
 from ser_tinyml.provenance import ROOT
@@ -161,7 +162,7 @@ def test_speech_up_to_the_last_sample_is_an_utterance():
 def test_a_clip_cut_out_of_speech_is_answered_from_its_start(seconds):
     samples = hum(seconds, fall=12)
     bands = features.log_mel(samples, release().config)
-    assert gate.GateEvent.ONSET not in gate.run(bands, gate.settings(release().config)).events
+    assert gate.GateEvent.ONSET not in gate.run(bands, LISTENING.gate(release().config)).events
     answer = predictor().answer(samples)
     np.testing.assert_array_equal(probabilities(answer), evaluated(samples, release(), start=0))
     assert answer.guess is not None and answer.reason is None

@@ -15,6 +15,7 @@ from ser_tinyml import features
 from ser_tinyml.device import board, gate, report, virtual
 from ser_tinyml.device.board import Board
 from ser_tinyml.device.hearing import Hearing, save_clips
+from ser_tinyml.device.listening import LISTENING
 from ser_tinyml.device.protocol import BoardError, FrameType
 from ser_tinyml.device.virtual import VirtualBoard
 from ser_tinyml.files import DataError
@@ -107,7 +108,7 @@ def test_in_the_time_of_the_recording_too(microphone):
 def test_levels_are_those_of_the_gate_in_python(microphone):
     hearing = hear(microphone, speed=0)
     bands = features.log_mel(hearing.samples / np.float32(32768), small.CONFIG)
-    expected = gate.run(bands, gate.settings(small.CONFIG))
+    expected = gate.run(bands, LISTENING.gate(small.CONFIG))
     _, levels, floors, speech = zip(*hearing.levels, strict=True)
     np.testing.assert_allclose(levels, expected.level_db, atol=1e-3)
     np.testing.assert_allclose(floors, expected.floor_db, atol=1e-3)

@@ -43,7 +43,7 @@ def test_same_export_gives_the_same_files(export: Export, tmp_path: Path) -> Non
     write_sources(tmp_path / "b" / "model", again)
     golden_clips(again).write(tmp_path / "b" / "golden")
     assert tree(tmp_path / "a") == tree(tmp_path / "b")
-    assert len(tree(tmp_path / "a")) == 11 + 4 * len(small.golden()) + 1
+    assert len(tree(tmp_path / "a")) == 12 + 4 * len(small.golden()) + 1
 
 
 def test_golden_clips_cover_what_goes_wrong() -> None:

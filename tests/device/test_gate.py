@@ -10,10 +10,10 @@ import pytest
 import small_firmware as small
 
 from ser_tinyml import features
-from ser_tinyml.device import gate, listener
+from ser_tinyml.device import gate
 from ser_tinyml.device.gate import GateEvent
+from ser_tinyml.device.listening import LISTENING, DeciderSettings, GateSettings
 from ser_tinyml.features import FeatureConfig, preset
-from ser_tinyml.files import DataError
 
 CONFIGS = {
     "default": preset("default"),
@@ -39,29 +39,36 @@ def as_bands(level: np.ndarray) -> np.ndarray:
     return bands
 
 
-def arguments(config: FeatureConfig) -> list[str]:
-    return [repr(config.onset_db), str(config.onset_frames), repr(float(gate.frame_rate(config)))]
-
-
-@pytest.mark.parametrize("name", CONFIGS)
-def test_settings_are_those_of_the_board(name: str) -> None:
-    config = CONFIGS[name]
-    out = small.run(
-        "gate_host",
-        "settings",
-        *arguments(config),
-        *(str(config.stack), str(config.feature_shape[0])),
-    )
-    found = dict(line.split() for line in out.decode().splitlines())
+def test_numbers_are_those_that_python_takes() -> None:
+    found = dict(line.split() for line in small.run("gate_host", "settings").decode().splitlines())
     expected = {
-        **asdict(gate.settings(config)),
-        **asdict(listener.settings(config)),
-        "voice_db": gate.VOICE_DB,
-        "threshold": small.THRESHOLD,
+        **asdict(LISTENING.gate(small.CONFIG)),
+        **asdict(LISTENING.decider(small.CONFIG)),
+        "voice_db": LISTENING.voice_db,
     }
     assert found.keys() == expected.keys()
     for key, value in expected.items():
         assert np.float32(found[key]) == np.float32(value), key
+
+
+def test_times_become_frames_and_steps() -> None:
+    """16 kHz, a hop of 32 ms: 31.25 frames a second, two of them a step."""
+    config = preset("default")
+    assert LISTENING.gate(config) == GateSettings(
+        onset_db=9.0,
+        onset_frames=2,
+        release_db=6.0,
+        hangover_frames=16,
+        hold_frames=251,
+        rise_db=float(np.float32(0.096)),
+    )
+    assert LISTENING.decider(config) == DeciderSettings(
+        smoothing_steps=4, min_steps=15, min_voice_frames=8, fall_db=10.0, min_fallen_frames=4
+    )
+    assert LISTENING.decider(CONFIGS["long steps"]).min_steps == 1
+    assert LISTENING.decider(small.CONFIG).min_steps == 12, "no more than a window has"
+    assert LISTENING.gate(CONFIGS["fast frames"]).release_db == 4.5
+    assert LISTENING.gate(FeatureConfig(name="none")).onset_db == LISTENING.onset_db
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -70,9 +77,10 @@ def test_every_frame_is_as_on_the_board(name: str) -> None:
     seen = set()
     for seed, frames in ((0, 4000), (1, 300), (2, 1)):
         levels = walk(seed, frames=frames)
-        out = small.run("gate_host", "gate", *arguments(config), stdin=levels.tobytes())
+        settings = map(repr, asdict(LISTENING.gate(config)).values())
+        out = small.run("gate_host", "gate", *settings, stdin=levels.tobytes())
         floor, event, loud = np.frombuffer(out, "<f4").reshape(-1, 3).T
-        twin = gate.Gate(gate.settings(config))
+        twin = gate.Gate(LISTENING.gate(config))
         for i, level in enumerate(levels):
             assert (twin.push(level), twin.floor_db, twin.loud) == (event[i], floor[i], loud[i])
             assert twin.speech == (event[i] in (GateEvent.ONSET, GateEvent.SPEECH))
@@ -91,7 +99,7 @@ def test_level_and_peak_are_those_of_the_board() -> None:
 def test_an_hour_takes_seconds() -> None:
     bands = np.random.default_rng(0).normal(-40, 5, (112_500, 40)).astype(np.float32)
     started = time.perf_counter()
-    gated = gate.run(bands, gate.settings(preset("default")))
+    gated = gate.run(bands, LISTENING.gate(preset("default")))
     assert time.perf_counter() - started < 5
     assert len(gated.events) == 112_500
 
@@ -99,7 +107,7 @@ def test_an_hour_takes_seconds() -> None:
 @pytest.mark.parametrize("seed", range(60))
 def test_first_onset_is_that_of_the_features(seed: int) -> None:
     config, bands = preset("default"), as_bands(walk(seed))
-    onsets = gate.run(bands, gate.settings(config)).onsets(config)
+    onsets = gate.run(bands, LISTENING.gate(config)).onsets(config)
     assert (onsets[0] if onsets else 0) == features.onset(bands, config)
 
 
@@ -117,11 +125,6 @@ def test_only_a_loud_frame_with_a_peak_is_voice() -> None:
     humming = quiet.copy()
     humming[0] = -60.0
     bands = np.stack([humming] * 10 + [flat] * 10 + [humming] * 20 + [peaked] * 10)
-    gated = gate.run(bands, gate.settings(config))
+    gated = gate.run(bands, LISTENING.gate(config))
     assert gated.speech[11:20].all() and gated.speech[41:].all()
     np.testing.assert_array_equal(np.flatnonzero(gated.voice), np.arange(40, 50))
-
-
-def test_gate_needs_features_with_an_onset() -> None:
-    with pytest.raises(DataError, match="onset"):
-        gate.settings(FeatureConfig(name="none"))

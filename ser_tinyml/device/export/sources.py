@@ -17,6 +17,7 @@ from ser_tinyml import features, files
 from ser_tinyml.device.export import model
 from ser_tinyml.device.export.model import Export
 from ser_tinyml.device.export.tables import fft_twiddles, mel_bands
+from ser_tinyml.device.listening import LISTENING
 from ser_tinyml.files import DataError
 from ser_tinyml.tflite import direct
 
@@ -25,6 +26,7 @@ PARTS = {  # that a model is made of, and the constant that tells of each whose 
     "feature_settings": "kFeatureSettingsId",
     "feature_tables": "kFeatureTablesId",
     "labels": "kLabelsId",
+    "listening": "kListeningId",
     "quantization": "kQuantizationId",
     "arena": "kArenaId",
     "direct_tables": "kDirectTablesId",
@@ -134,6 +136,9 @@ def _values(export: Export) -> dict[str, Any]:
         "std": export.normalisation.std,
         "inverse_std": np.float32(1) / export.normalisation.std,
         "network": network,
+        "gate": LISTENING.gate(config),
+        "decider": LISTENING.decider(config),
+        "voice_db": LISTENING.voice_db,
         "rows_at_once": direct.ROWS,
         "widest": _widest(network),
     }

@@ -7,6 +7,7 @@
 #include "feature_settings.h"
 #include "feature_tables.h"
 #include "labels.h"
+#include "listening.h"
 #include "model_data.h"
 #include "quantization.h"
 
@@ -37,6 +38,7 @@ inline bool FilesBelongTogether() {
   return SameText(kModelDataId, kFeatureSettingsId) &&
          SameText(kFeatureTablesId, kFeatureSettingsId) &&
          SameText(kLabelsId, kFeatureSettingsId) &&
+         SameText(kListeningId, kFeatureSettingsId) &&
          SameText(kQuantizationId, kFeatureSettingsId) &&
          SameText(kArenaId, kFeatureSettingsId) &&
          SameText(kDirectTablesId, kFeatureSettingsId);

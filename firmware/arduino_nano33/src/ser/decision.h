@@ -45,20 +45,6 @@ struct DeciderSettings {
   int min_fallen_frames;  // fewer: the level is steady, as that of a fan is and of no voice
 };
 
-// The settings of the device, for features of a rate of frames, frames a step and steps a window.
-// On the recordings, answers within the first second are much worse than later ones. What was said
-// there has a quarter of a second of vowels, and falls between them; most noise lacks one of both.
-constexpr DeciderSettings DeviceDecider(float frames_a_second, int stack, int window_steps) {
-  return {
-      4,  // smoothing_steps
-      frames_a_second / stack < window_steps ? static_cast<int>(frames_a_second / stack)
-                                             : window_steps,  // min_steps
-      static_cast<int>(0.25f * frames_a_second) + 1,          // min_voice_frames
-      10.0f,                                                  // fall_db
-      static_cast<int>(0.1f * frames_a_second) + 1,           // min_fallen_frames
-  };
-}
-
 class Decider {
  public:
   static constexpr int kMostSmoothing = 8;

@@ -15,18 +15,6 @@ struct GateSettings {
   float rise_db;        // then it rises by this, a frame
 };
 
-// The settings of the device, for features of an onset and a rate of frames.
-constexpr GateSettings DeviceGate(float onset_db, int onset_frames, float frames_a_second) {
-  return {
-      onset_db,
-      onset_frames,
-      onset_db < 6.0f ? onset_db : 6.0f,              // release_db
-      static_cast<int>(0.5f * frames_a_second) + 1,   // hangover_frames: a pause between words
-      static_cast<int>(8.0f * frames_a_second) + 1,   // hold_frames: longer than a sentence
-      3.0f / frames_a_second,                         // rise_db
-  };
-}
-
 enum class GateEvent : std::uint8_t { kQuiet, kOnset, kSpeech, kEnd };
 
 // The power of a frame in dB from its bands in dB.
@@ -34,9 +22,6 @@ float LevelDb(const float* bands, int count);
 
 // The loudest band of a frame in dB over the mean of all.
 float PeakDb(const float* bands, int count);
-
-// In a vowel some band stands out by so much. Clatter, splashing water and hiss have power in all.
-constexpr float kVoiceDb = 19.0f;
 
 // A fresh gate's first onset is that of features.onset() in Python, if it comes within hold_frames:
 // until then the floor is the quietest frame so far. Afterwards a fan that was switched on would be

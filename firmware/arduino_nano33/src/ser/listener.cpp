@@ -3,6 +3,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "../model/listening.h"
+
 namespace ser {
 namespace {
 
@@ -11,14 +13,15 @@ using model::kWindowLength;
 
 static_assert(kHopLength <= kWindowLength, "samples between the windows would be skipped");
 
-constexpr float kFramesASecond = static_cast<float>(model::kSampleRate) / kHopLength;
+constexpr GateSettings kGate = {model::kGateOnsetDb,        model::kGateOnsetFrames,
+                                model::kGateReleaseDb,      model::kGateHangoverFrames,
+                                model::kGateHoldFrames,     model::kGateRiseDb};
 
-// A model whose features begin at the first sample still needs an onset on the board.
-constexpr GateSettings kGate =
-    DeviceGate(model::kHasOnset ? model::kOnsetDb : 9.0f, model::kOnsetFrames, kFramesASecond);
+constexpr DeciderSettings kDecider = {model::kSmoothingSteps, model::kMinSteps,
+                                      model::kMinVoiceFrames, model::kFallDb,
+                                      model::kMinFallenFrames};
 
-constexpr DeciderSettings kDecider =
-    DeviceDecider(kFramesASecond, model::kStack, model::kStepCount);
+static_assert(kDecider.smoothing_steps <= Decider::kMostSmoothing, "more steps than are kept");
 
 }  // namespace
 
@@ -77,7 +80,7 @@ void Listener::Frame(const float* bands, std::uint32_t began_us) {
   const float level_db = LevelDb(bands, model::kMelCount);
   const GateEvent event = gate_.Push(level_db);
   sink_->OnFrame({frame, level_db, gate_.floor_db(), event});
-  const bool voice = gate_.loud() && PeakDb(bands, model::kMelCount) >= kVoiceDb;
+  const bool voice = gate_.loud() && PeakDb(bands, model::kMelCount) >= model::kVoiceDb;
   if (window_open_) {
     decider_.Hear(level_db, voice);
     Take(frame, bands, began_us);
