@@ -1,4 +1,4 @@
-// The engine that engine_config.h chose:
+// The engine that engine_config.h chose. A class that has all of these is an engine:
 //
 //   Status Begin();                 once; checks that model, settings and engine fit each other
 //   void Reset();                   forgets the past: the next step is the first of a clip
@@ -14,14 +14,18 @@
 #include "direct_engine.h"
 #elif SER_ENGINE == SER_ENGINE_TFLM
 #include "tflm_engine.h"
+#elif SER_ENGINE == SER_ENGINE_OTHER
+#include SER_ENGINE_HEADER
 #else
-#error "SER_ENGINE: expected SER_ENGINE_TFLM or SER_ENGINE_DIRECT"
+#error "SER_ENGINE: expected SER_ENGINE_TFLM, SER_ENGINE_DIRECT or SER_ENGINE_OTHER"
 #endif
 
 namespace ser {
 
 #if SER_ENGINE == SER_ENGINE_DIRECT
 using Engine = DirectEngine;
+#elif SER_ENGINE == SER_ENGINE_OTHER
+using Engine = OtherEngine;
 #else
 using Engine = TflmEngine;
 #endif
