@@ -77,7 +77,7 @@ class Board:
     Attributes
     ----------
     status
-        What the board said of itself when it was opened.
+        What the board last said of itself: when it was opened, or asked for its status.
 
     Raises
     ------
@@ -189,6 +189,8 @@ class Board:
             raise BoardError(f"{self.path}: {text!r}: expected an answer, found none")
         if answer["event"] == "error":
             raise BoardError(f"{self.path}: {text!r}: {answer.get('reason')}")
+        if event == "status":
+            self.status = answer
         return answer
 
     def messages(self, seconds: float) -> Iterator[Message]:

@@ -171,3 +171,15 @@ def with_pauses(
         parts += [rng.normal(0, 2, round(pause_s * sample_rate)), clip]
     parts.append(rng.normal(0, 2, round(pause_s * sample_rate)))
     return np.round(np.concatenate(parts)).astype(np.int16)
+
+
+def spoken_when(
+    clips: Sequence[np.ndarray], *, sample_rate: int, pause_s: float = 1.5
+) -> list[tuple[float, float]]:
+    """Seconds at which each clip begins and ends in what `with_pauses` makes of them."""
+    pause = round(pause_s * sample_rate)
+    ends = np.cumsum([pause + len(clip) for clip in clips])
+    return [
+        ((end - len(clip)) / sample_rate, end / sample_rate)
+        for clip, end in zip(clips, ends.tolist(), strict=True)
+    ]

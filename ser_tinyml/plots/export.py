@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ser_tinyml import features
 from ser_tinyml.device.export.tables import FLASH_BYTES, RAM_BYTES
 from ser_tinyml.device.golden import GoldenClip
 from ser_tinyml.features import FeatureConfig
@@ -63,12 +62,16 @@ def memory_map(sizes: pd.DataFrame) -> Figure:
 
 
 def golden_clip(clip: GoldenClip, config: FeatureConfig) -> Figure:
-    """One golden clip: its waveform, the features that come of it, and their int8 values."""
+    """One golden clip: its waveform, the features that come of it, and their int8 values.
+
+    Steps after the clip's end are filled up with silence. They are told apart, and do not count
+    among the int8 values: they are all alike.
+    """
     figure, (top, middle, bottom) = plt.subplots(
         1, 3, figsize=(13, 3.6), width_ratios=(1.2, 1.2, 1)
     )
     samples = clip.waveform / np.float32(32768)
-    start = features.onset(features.log_mel(samples, config), config) * config.hop_length
+    start = clip.onset * config.hop_length
     first, last = (x / config.sample_rate for x in (start, start + _covered(config)))
     seconds = np.arange(len(samples)) / config.sample_rate
     top.plot(seconds, samples, color="#34495e", linewidth=0.6)
@@ -77,21 +80,34 @@ def golden_clip(clip: GoldenClip, config: FeatureConfig) -> Figure:
     top.set_xlim(0, seconds[-1])
     top.legend(loc="upper right", frameon=False)
 
-    spread = clip.features.std(axis=0)
-    shown = (clip.features - clip.features.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    heard = _steps_heard(clip, config)
+    spread = clip.features[:heard].std(axis=0)
+    mean = clip.features[:heard].mean(axis=0)
+    shown = (clip.features - mean) / np.where(spread > 0, spread, 1)
     image = middle.imshow(
         shown.T, origin="lower", aspect="auto", cmap="RdBu_r", vmin=-3, vmax=3, interpolation="none"
     )
     middle.set(title="features, float32", xlabel="step", ylabel="input")
     middle.grid(visible=False)
+    if heard < len(clip.features):
+        middle.axvspan(heard - 0.5, len(clip.features) - 0.5, color="white", alpha=0.75)
+        centre = (heard + len(clip.features) - 1) / 2
+        about = {"ha": "center", "va": "center", "rotation": 90, "fontsize": 10}
+        middle.text(centre, shown.shape[1] / 2, "after the clip's end: silence", **about)
     figure.colorbar(image, ax=middle, label="deviations from its own mean")
 
-    values = clip.inputs.ravel()
+    values = clip.inputs[:heard].ravel()
     bottom.hist(values, bins=np.arange(-128, 129, 8), color="#3b6fa0")
     clipped = np.isin(values, (-128, 127)).mean()
-    bottom.set(title=f"int8 input, {clipped:.1%} at its ends", xlabel="value", ylabel="count")
-    bottom.set_xlim(-132, 132)
+    bottom.set(title=f"int8 input, {clipped:.1%} at its ends", xlabel="value", ylabel="count (log)")
+    bottom.set(xlim=(-132, 132), yscale="log")
     return figure
+
+
+def _steps_heard(clip: GoldenClip, config: FeatureConfig) -> int:
+    """Steps that begin before the clip's end, at least one."""
+    frames = len(clip.waveform) / config.hop_length - clip.onset
+    return int(np.clip(np.ceil(frames / config.stack), 1, len(clip.features)))
 
 
 def _covered(config: FeatureConfig) -> int:

@@ -22,7 +22,12 @@ _SHADES = {
 
 
 def listening(
-    hearing: Hearing, board: Board, *, last_s: float | None = None, title: str = ""
+    hearing: Hearing,
+    board: Board,
+    *,
+    spoken: Sequence[tuple[float, float, str]] = (),
+    last_s: float | None = None,
+    title: str = "",
 ) -> Figure:
     """Four rows over one time axis, with the final decisions written into the last.
 
@@ -30,6 +35,8 @@ def listening(
     ----------
     hearing
         What the board said so far.
+    spoken
+        The truth, where it is known: begin and end in seconds, and the emotion that was spoken.
     last_s
         Show the last so many seconds only.
     """
@@ -38,6 +45,8 @@ def listening(
     figure, rows = plt.subplots(4, 1, figsize=(11, 8.2), sharex=True, height_ratios=(2, 2, 3, 3))
     samples = hearing.samples[round(start * hearing.rate) :] / 32768
     draw_waveform(rows[0], samples, hearing.rate, start_s=start)
+    shown = [(max(a, start), min(b, end), said) for a, b, said in spoken]
+    draw_spoken(rows[0], [one for one in shown if one[0] < one[1]])
     if hearing.levels:
         seconds, level, floor, speech = map(np.array, zip(*hearing.levels, strict=True))
         draw_level(rows[1], seconds, level, floor, {"speech": speech})
@@ -47,7 +56,8 @@ def listening(
         for run in _windows(hearing)
     ]
     decisions = [(d["second"], d["label"]) for d in hearing.decisions if d["second"] >= start]
-    draw_probabilities(rows[3], board.labels, curves, decisions)
+    threshold = board.status["threshold"]
+    draw_probabilities(rows[3], board.labels, curves, decisions, threshold=threshold)
     rows[0].set_title(title or "The microphone of the board")
     rows[-1].set(xlabel="time (s)", xlim=(start, end))
     return figure
@@ -72,6 +82,21 @@ def draw_waveform(axis: Axes, samples: np.ndarray, rate: int, *, start_s: float 
     seconds = start_s + np.arange(len(blocks)) * width / rate
     axis.fill_between(seconds, blocks.min(axis=1), blocks.max(axis=1), color=_LEVEL, linewidth=0.4)
     axis.set_ylabel("amplitude")
+
+
+def draw_spoken(axis: Axes, spoken: Iterable[tuple[float, float, str]]) -> None:
+    """Mark what was spoken, and write the emotion above it: begin and end in seconds, emotion."""
+    spoken = list(spoken)
+    colours = colours_of([emotion for *_, emotion in spoken])
+    bottom, top = axis.get_ylim()
+    axis.set_ylim(bottom, top + 0.25 * (top - bottom) * bool(spoken))
+    for begin, end, emotion in spoken:
+        axis.axvspan(begin, end, color=colours[emotion], alpha=0.2, linewidth=0)
+        where = {"ha": "center", "va": "bottom", "fontsize": 9, "clip_on": True}
+        axis.text((begin + end) / 2, top, emotion, color=".15", **where)
+    if spoken:
+        axis.plot([], [], color="#8c8c8c", alpha=0.4, linewidth=6, label="spoken")
+        axis.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
 
 
 def draw_level(
@@ -104,8 +129,12 @@ def draw_probabilities(
     labels: Sequence[str],
     windows: Iterable[tuple[Sequence[float], np.ndarray]],
     decisions: Iterable[tuple[float, str]],
+    *,
+    threshold: float | None = None,
 ) -> None:
     """Curves of every label, and the decisions written where they were made.
+
+    A label is written on its colour; "unsure" stands in a dashed frame, for no light goes on.
 
     Parameters
     ----------
@@ -113,6 +142,8 @@ def draw_probabilities(
         Seconds and probabilities [shape=(steps, n_labels)] of each.
     decisions
         Seconds, and a label or "unsure".
+    threshold
+        That the most probable label has to reach, averaged over some steps.
     """
     axis.set(ylabel="probability", ylim=(0, 1.25), yticks=(0, 0.5, 1))
     colours = colours_of(labels)
@@ -120,20 +151,27 @@ def draw_probabilities(
         for label, column in zip(labels, values.T, strict=True):
             axis.plot(seconds, column, color=colours[label], linewidth=1.6)
     for second, said in decisions:
-        colour = colours.get(said, "#444444")
-        axis.axvline(second, color=colour, linewidth=1)
+        colour, sure = colours.get(said, ".45"), said in colours
+        style = "-" if sure else "--"
+        box = {"facecolor": colour if sure else "white", "edgecolor": colour, "linestyle": style}
+        axis.axvline(second, color=colour, linewidth=1, linestyle=style)
         axis.text(
             second,
-            1.21,
+            1.2,
             f"{said} ",
-            color="white",
-            backgroundcolor=colour,
+            color="white" if sure else ".25",
+            style="normal" if sure else "italic",
+            bbox={"pad": 3, **box},
             ha="right",
             va="top",
             fontsize=9,
+            clip_on=True,
         )
     for label, colour in colours.items():
         axis.plot([], [], color=colour, label=label)
+    if threshold is not None:
+        look = {"color": ".3", "linewidth": 1, "linestyle": ":"}
+        axis.axhline(threshold, **look, label=f"threshold {threshold:.2f}")
     axis.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
 
 

@@ -79,7 +79,7 @@ def test_commands(device):
         device.command("threshold 1.5")
     with pytest.raises(BoardError, match="try help"):
         device.command("reboot")
-    assert device.command("status")["threshold"] == 0.25
+    assert device.command("status")["threshold"] == device.status["threshold"] == 0.25
 
 
 def test_the_whole_recording_is_heard(microphone):
@@ -126,7 +126,10 @@ def test_golden_clips_come_back_to_the_bit(device):
 
 def test_pictures_of_nothing_and_of_everything(microphone, device):
     for hearing in (Hearing(RATE), hear(microphone, speed=0)):
-        figure = live.listening(hearing, device, last_s=4)
+        end = hearing.seconds
+        spoken = [(0.0, 0.5, "calm"), (end - 2, end + 1, "happy")] if end else []
+        figure = live.listening(hearing, device, spoken=spoken, last_s=4)
+        assert [text.get_text() for text in figure.axes[0].texts] == ["happy"] * bool(end)
         windows = len(figure.axes[2].images)
         begun = sum(step.step == 0 for _, step in hearing.steps)
         assert windows == begun
@@ -275,3 +278,18 @@ def test_pauses():
     assert len(samples) == 750
     assert (samples[200:300] == 1000).all() and (samples[500:550] == -1000).all()
     assert 0 < np.abs(samples[:200]).max() < 15
+    assert virtual.spoken_when(clips, sample_rate=1000, pause_s=0.2) == [(0.2, 0.3), (0.5, 0.55)]
+
+
+def test_an_unsure_decision_is_seen_at_once():
+    figure, axis = plt.subplots()
+    probabilities = np.array([[0.3, 0.7], [0.6, 0.4]])
+    decisions = [(1.0, "glad"), (2.0, "unsure")]
+    live.draw_probabilities(
+        axis, ["calm", "glad"], [([0.5, 1.0], probabilities)], decisions, threshold=0.65
+    )
+    glad, unsure = axis.texts
+    assert glad.get_bbox_patch().get_facecolor() != unsure.get_bbox_patch().get_facecolor()
+    assert unsure.get_bbox_patch().get_linestyle() == "--"
+    assert "threshold 0.65" in [text.get_text() for text in axis.get_legend().get_texts()]
+    plt.close(figure)
