@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -10,14 +11,13 @@ import pytest
 import small_folds
 import small_trials as small
 
-from ser_tinyml.data import corpora
 from ser_tinyml.evaluation import ablations, trials
 from ser_tinyml.evaluation.ablations import Ablation
 from ser_tinyml.evaluation.trials import POOL, Settings
 from ser_tinyml.features import rows
 from ser_tinyml.features.frame_augment import NONE, margin
 from ser_tinyml.files import DataError
-from ser_tinyml.nets import models
+from ser_tinyml.nets import lstm, models
 from ser_tinyml.sound import augment, degrade
 
 BASE = ablations.quick(Settings(), epochs=12)
@@ -29,23 +29,27 @@ every_ablation = pytest.mark.parametrize("ablation", TABLE, ids=lambda ablation:
 
 
 def test_a_change_is_made_where_its_path_says() -> None:
-    change = Ablation("", "", {"features.n_mfcc": 13, "training.steps": "last", "copies": 2})
+    change = Ablation(
+        "", "", {"features.n_mfcc": 13, "training.steps": "last", "augmented_rows": 2}
+    )
     found = change.apply(BASE)
-    assert found.features == replace(BASE.features, n_mfcc=13)
-    assert found.training == replace(BASE.training, steps="last")
-    assert found == replace(BASE, features=found.features, training=found.training, copies=2)
+    features = replace(BASE.rows.features, n_mfcc=13)
+    training = replace(BASE.recipe.training, steps="last")
+    assert found.rows == replace(BASE.rows, features=features, augmented_rows=2)
+    assert found.recipe == replace(BASE.recipe, training=training)
     with pytest.raises(TypeError, match="n_mfccs"):
         Ablation("", "", {"features.n_mfccs": 13}).apply(BASE)
 
 
 def test_the_quick_settings_are_the_default_but_for_what_takes_long() -> None:
     default = Settings()
-    names = ("copies", "teachers", "generations", "training", "teacher_training")
-    assert replace(BASE, **{name: getattr(default, name) for name in names}) == default
-    changed = {"epochs": 12, "distillation": 0.0, "loud": 0.0}
-    assert BASE.training == replace(default.training, **changed)
-    assert BASE.teacher_training == replace(default.teacher_training, epochs=12)
-    assert BASE.copies == BASE.teachers == BASE.generations == 0
+    assert replace(BASE.rows, augmented_rows=2, loud=default.rows.loud) == default.rows
+    training = replace(default.recipe.training, epochs=12, distillation=0.0, loud=0.0)
+    taught = replace(default.recipe.teacher_training, epochs=12)
+    assert BASE.recipe == replace(
+        default.recipe, training=training, teacher_training=taught, teachers=0, generations=0
+    )
+    assert BASE.rows.augmented_rows == BASE.rows.loud == 0
 
 
 def test_the_default_comes_first_and_names_are_unique() -> None:
@@ -62,16 +66,22 @@ def test_every_ablation_is_a_trial_of_its_own() -> None:
     assert same == []  # where the default changes, a line can come to mean what another does
 
 
+def flat(settings: Settings) -> dict[str, object]:
+    """Fields of rows and recipe side by side; those that both have are alike in ablations."""
+    parts = asdict(settings)
+    return {**parts.pop("recipe"), **parts.pop("rows"), **parts}
+
+
 @every_ablation
 def test_an_ablation_changes_no_more_than_its_group_says(ablation) -> None:
-    found, base = (asdict(settings) for settings in (ablation.apply(BASE), BASE))
+    found, base = (flat(settings) for settings in (ablation.apply(BASE), BASE))
     changed = {name for name in base if found[name] != base[name]}
     allowed = {
         ablations.BASE: set(),
         "features": {"features"},
         "alignment": {"features", "frame_augmentation"},
         "level": {"features"},
-        "augmentation": {"frame_augmentation", "copies", "waveform_augmentation"},
+        "augmentation": {"frame_augmentation", "augmented_rows", "waveform_augmentation"},
         "training": {"training"},
         "corpora": {"corpora"},
         "speakers": {"speaker_share", "training"},
@@ -86,15 +96,16 @@ def test_fewer_speakers_train_for_as_many_steps() -> None:
     found = [a.apply(BASE) for a in TABLE if a.group == "speakers"]
     assert len(found) == 3
     for one in found:
-        assert one.training == replace(BASE.training, epochs=round(12 / one.speaker_share))
+        epochs = round(12 / one.rows.speaker_share)
+        assert one.recipe.training == replace(BASE.recipe.training, epochs=epochs)
 
 
 def test_only_one_kind_of_augmentation_is_only_that() -> None:
     only = [a for a in TABLE if a.name.startswith("only ") and a.group == "augmentation"]
-    found = {a.name: a.apply(BASE).frame_augmentation for a in only}
+    found = {a.name: a.apply(BASE).recipe.frame_augmentation for a in only}
     frames = {name: one for name, one in found.items() if one is not None}
     assert len(frames) == 5 and len(found) == 6  # the sixth is on waveforms
-    copies = {a.name: a.apply(BASE).copies for a in only}
+    copies = {a.name: a.apply(BASE).rows.augmented_rows for a in only}
     assert all((copies[name] == 0) == (name in frames) for name in found)
     kept = []
     for one in frames.values():
@@ -104,7 +115,7 @@ def test_only_one_kind_of_augmentation_is_only_that() -> None:
             if name != "noise_snr_db" and value != getattr(NONE, name)
         ]
         assert len(changed) == 1
-        assert getattr(one, changed[0]) == getattr(BASE.frame_augmentation, changed[0])
+        assert getattr(one, changed[0]) == getattr(BASE.recipe.frame_augmentation, changed[0])
         kept += changed
     assert len(set(kept)) == 5
 
@@ -113,42 +124,34 @@ def test_only_one_kind_of_augmentation_is_only_that() -> None:
 def test_an_ablation_can_be_trained(ablation, monkeypatch) -> None:
     small_folds.deal(monkeypatch, demo_clips())
     settings = ablation.apply(BASE)
-    assert (settings.teachers > 0) == (settings.training.distillation > 0)
-    if settings.frame_augmentation is not None:
-        assert settings.frame_augmentation.shift_frames <= margin(settings.features)
-    plan = rows.plan_rows(
-        corpora.select(demo_clips(), settings.corpora),
-        class_set=settings.class_set,
-        protocol="development",
-        augmentation="random",
-        augmented_rows=settings.copies,
-        loud=settings.training.loud > 0,
-        sad_angry_fraction=1.0,
-        other_emotions=settings.other_emotions,
-        test_fold=0,
-        test_fraction=settings.test_fraction,
-        validation_fraction=settings.validation_fraction,
-        seed=0,
-    )
+    recipe = settings.recipe
+    assert (recipe.teachers > 0) == (recipe.training.distillation > 0)
+    if recipe.frame_augmentation is not None:
+        assert recipe.frame_augmentation.shift_frames <= margin(settings.rows.features)
+    plan = rows.plan_rows(demo_clips(), replace(settings.rows, protocol="development"))
     assert {"train", "validation"} == set(plan["split"])
 
 
 @every_ablation
 def test_what_is_for_a_board_fits_it(ablation) -> None:
     settings = ablation.apply(BASE)
-    steps, inputs = settings.features.feature_shape
-    size = models.parameters_and_macs(
-        {
-            **{"n_frames": steps, "n_inputs": inputs, "n_classes": 4},
-            **{"units": settings.training.units, "dense_units": 64},
-        }
-    )
-    biases = sum(4 * width for width in settings.training.units) + 64 + 4
-    file_bytes = size["parameters"] + 3 * biases + FILE_OVERHEAD  # a bias has four bytes
-    assert settings.features.causal == (ablation.group != "level" and not no_board(ablation))
+    features, units = settings.rows.features, settings.recipe.training.units
+    steps, inputs = features.feature_shape
+    biases = sum(4 * width for width in units) + 64 + 4
+    file_bytes = (
+        parameters(steps, inputs, units) + 3 * biases + FILE_OVERHEAD
+    )  # a bias has four bytes
+    assert features.causal == (ablation.group != "level" and not no_board(ablation))
     assert file_bytes < LARGEST_KB * 1024
-    seconds = steps * settings.features.stack * settings.features.hop_length / 16_000
+    seconds = steps * features.stack * features.hop_length / 16_000
     assert 1.9 < seconds < 4.1
+
+
+@cache
+def parameters(steps: int, inputs: int, units: tuple[int, ...]) -> int:
+    """Of the net that these inputs and widths make."""
+    net = lstm.build_lstm(n_frames=steps, n_inputs=inputs, n_classes=4, units=units)
+    return models.parameters_and_macs(net)["parameters"]
 
 
 def no_board(ablation: Ablation) -> bool:
@@ -177,7 +180,7 @@ def demo_clips() -> pd.DataFrame:
 
 def test_without_frames_there_is_nothing_to_ablate() -> None:
     with pytest.raises(DataError, match="expected a default with frame augmentation, found none"):
-        ablations.table(replace(BASE, frame_augmentation=None))
+        ablations.table(replace(BASE, recipe=replace(BASE.recipe, frame_augmentation=None)))
 
 
 def test_too_loud_is_the_gain_that_is_tested() -> None:
@@ -205,8 +208,8 @@ def test_a_line_is_the_mean_over_seeds_and_noise_is_for_the_board(tmp_path, monk
         asked.extend(settings)
         folders = []
         for number, one in enumerate(settings):
-            absolute = one.features.level == "absolute"
-            label_id = (truth + 1) % 3 if absolute and one.seed else truth
+            absolute = one.rows.features.level == "absolute"
+            label_id = (truth + 1) % 3 if absolute and one.rows.seed else truth
             folders.append(
                 small.write(
                     tmp_path / f"{number}",
@@ -230,10 +233,10 @@ def test_a_line_is_the_mean_over_seeds_and_noise_is_for_the_board(tmp_path, monk
         return pd.DataFrame(lines)
 
     monkeypatch.setattr(trials, "run", run)
-    monkeypatch.setattr(ablations.cross_validation, "robustness", robustness)
+    monkeypatch.setattr(ablations.listening, "robustness", robustness)
     names = ["absolute dB", "default"]
     found = ablations.run(small.material(tmp_path), BASE, names=names, seeds=[0, 1])
-    assert {(one.protocol, one.seed, one.training.seed) for one in asked} == {
+    assert {(one.rows.protocol, one.rows.seed, one.recipe.training.seed) for one in asked} == {
         ("development", 0, 0),
         ("development", 1, 1),
     }

@@ -15,33 +15,63 @@ from ser_tinyml.evaluation import trials
 from ser_tinyml.evaluation.trials import Material, Settings
 from ser_tinyml.features import preset
 from ser_tinyml.features.frame_augment import FrameAugmentConfig
+from ser_tinyml.features.rows import RowPlan
 from ser_tinyml.files import DataError
 from ser_tinyml.sound.augment import AugmentConfig
 from ser_tinyml.training import calibration
 from ser_tinyml.training.config import FIRST_GENERATION, own_seed, teacher_seeds
+from ser_tinyml.training.recipe import Recipe
 
-OTHER = {  # another value for every setting
+ROWS = {  # another value for every setting
     "features": preset("default", n_mfcc=13),
-    "training": replace(Settings().training, epochs=1),
-    "frame_augmentation": FrameAugmentConfig(stretch=0.1),
-    "waveform_augmentation": AugmentConfig(noise_probability=0.0),
-    "copies": 1,
     "corpora": ("RAVDESS", "SAVEE"),
     "class_set": "seven",
     "protocol": "development",
-    "test_fold": 1,
-    "seed": 1,
+    "augmented_rows": 1,
+    "sad_angry_fraction": 0.5,
     "other_emotions": False,
     "speaker_share": 0.5,
-    "test_fraction": 0.1,
-    "validation_fraction": 0.2,
+    "test_fold": 1,
+    "test_fraction": 0.3,
+    "validation_fraction": 0.1,
+    "seed": 1,
+}
+RECIPE = {
+    "training": replace(Recipe().training, epochs=1),
+    "frame_augmentation": FrameAugmentConfig(stretch=0.1),
     "teachers": 1,
     "generations": 1,
-    "teacher_training": replace(Settings().teacher_training, units=(64, 32)),
+    "teacher_training": replace(Recipe().teacher_training, dropout=0.1),
+    "calibration_clips": 100,
+    "seed": 1,
 }
+QUIET = AugmentConfig(noise_probability=0.0)
 
 
-QUIET = replace(Settings().training, loud=0.0)
+def changed(base: Settings | None = None, **changes: object) -> Settings:
+    """Settings with other fields; what is a field of both is meant of the rows."""
+    base = base or Settings()
+    rows = {name: value for name, value in changes.items() if name in ROWS}
+    recipe = {name: value for name, value in changes.items() if name in RECIPE and name not in ROWS}
+    return replace(base, rows=replace(base.rows, **rows), recipe=replace(base.recipe, **recipe))
+
+
+def without_loud(settings: Settings) -> Settings:
+    """The same without loud copies."""
+    training = replace(settings.recipe.training, loud=0.0)
+    return replace(
+        settings,
+        rows=replace(settings.rows, loud=0.0),
+        recipe=replace(settings.recipe, training=training),
+    )
+
+
+OTHERS = [
+    *(changed(**{name: value}) for name, value in ROWS.items()),
+    *(replace(Settings(), recipe=replace(Recipe(), **{n: value})) for n, value in RECIPE.items()),
+    replace(Settings(), waveform_augmentation=QUIET),
+    without_loud(Settings()),
+]
 
 
 @pytest.fixture
@@ -50,17 +80,14 @@ def material(tmp_path: Path) -> Material:
 
 
 def test_the_default_settings_see_the_default_features() -> None:
-    assert Settings().features == preset("default")
+    assert Settings().rows.features == preset("default")
 
 
 def test_a_trial_has_another_folder_for_every_other_setting(material) -> None:
-    assert set(OTHER) == {field.name for field in fields(Settings)}
-    folders = [trials.trial_folder(material, Settings())]
-    for name, value in OTHER.items():
-        settings = replace(Settings(), **{name: value})
-        assert getattr(settings, name) != getattr(Settings(), name)
-        folders.append(trials.trial_folder(material, settings))
-    folders.append(trials.trial_folder(material, replace(Settings(), frame_augmentation=None)))
+    assert set(ROWS) == {field.name for field in fields(RowPlan)} - {"augmentation", "loud"}
+    assert set(RECIPE) == {field.name for field in fields(Recipe)}
+    plain = replace(Settings(), recipe=replace(Recipe(), frame_augmentation=None))
+    folders = [trials.trial_folder(material, one) for one in (Settings(), *OTHERS, plain)]
     assert len(set(folders)) == len(folders)
     assert {folder.parent for folder in folders} == {material.folder / "trials"}
     assert trials.trial_folder(material, Settings()) == folders[0]
@@ -88,8 +115,7 @@ def test_a_trial_has_another_folder_for_other_recordings_and_other_code(
 
 
 def test_settings_can_be_written_and_read(tmp_path) -> None:
-    for name, value in OTHER.items():
-        settings = replace(Settings(), **{name: value})
+    for settings in OTHERS:
         path = files.write_json(tmp_path / "settings.json", settings.to_dict())
         assert files.read_json(path) == settings.to_dict()
 
@@ -100,15 +126,15 @@ def test_what_is_finished_is_not_done_again_and_answers_come_in_order(
     ran, made = [], []
 
     def run_trial(material: Material, settings: Settings) -> Path:
-        ran.append(settings.seed)
+        ran.append(settings.rows.seed)
         folder = trials.trial_folder(material, settings)
-        facts = {"about": f"seed {settings.seed}", "seconds": 1.0, "uar": {"RAVDESS": 0.5}}
+        facts = {"about": f"seed {settings.rows.seed}", "seconds": 1.0, "uar": {"RAVDESS": 0.5}}
         files.write_json(folder / "trial.json", facts)
         return folder
 
     monkeypatch.setattr(trials, "run_trial", run_trial)
     monkeypatch.setattr(Material, "arrays", lambda self, settings: made.append(settings))
-    settings = [trials.without_teachers(replace(Settings(), seed=seed)) for seed in (0, 1, 2)]
+    settings = [trials.without_teachers(changed(seed=seed)) for seed in (0, 1, 2)]
     trials.run(material, settings[1:2], jobs=1)
     (trials.trial_folder(material, settings[2]) / "log.txt").parent.mkdir()  # begun, not finished
     found = trials.run(material, settings, jobs=1)
@@ -126,7 +152,8 @@ def test_teachers_are_trained_first_and_seeds_share_them(material, monkeypatch) 
     ran = []
 
     def run_trial(material: Material, settings: Settings) -> Path:
-        ran.append((settings.test_fold, settings.training.seed, settings.teachers))
+        recipe = settings.recipe
+        ran.append((settings.rows.test_fold, recipe.training.seed, recipe.teachers))
         folder = trials.trial_folder(material, settings)
         files.write_json(folder / "trial.json", {"about": "", "seconds": 1.0, "uar": {}})
         return folder
@@ -134,7 +161,7 @@ def test_teachers_are_trained_first_and_seeds_share_them(material, monkeypatch) 
     monkeypatch.setattr(trials, "run_trial", run_trial)
     monkeypatch.setattr(Material, "arrays", lambda self, settings: None)
     of_seed = [trials.seeded(Settings(), seed) for seed in (0, 1)]
-    trials.run(material, [*of_seed, replace(of_seed[0], test_fold=1)], jobs=1)
+    trials.run(material, [*of_seed, changed(of_seed[0], test_fold=1)], jobs=1)
     first = FIRST_GENERATION
     generations = [
         [(fold, first + n, 0) for fold in (0, 1) for n in (0, 1)],
@@ -142,17 +169,18 @@ def test_teachers_are_trained_first_and_seeds_share_them(material, monkeypatch) 
         [(0, 2, 2), (0, 3, 2), (1, 2, 2)],
     ]
     assert ran == sum(generations, [])
-    dealt = [replace(one, protocol="clip_random") for one in of_seed]  # another split for each seed
-    seeds = [one.seed for two in dealt for one in trials.teachers_of(two)]
+    dealt = [changed(one, protocol="clip_random") for one in of_seed]  # another split for each seed
+    seeds = [one.rows.seed for two in dealt for one in trials.teachers_of(two)]
     assert seeds == [0] * 4 + [1] * 4
 
 
 def test_each_generation_learns_from_all_before_it() -> None:
-    settings = replace(trials.seeded(Settings(), 0), generations=3)
+    settings = changed(trials.seeded(Settings(), 0), generations=3)
     nets = [*trials.teachers_of(settings), settings]
-    assert [net.generations for net in nets] == [0, 0, 1, 1, 2, 2, 3]
-    for net in nets:
-        assert [*map(str, trials.teachers_of(net))] == [*map(str, nets[: 2 * net.generations])]
+    generations = [net.recipe.generations for net in nets]
+    assert generations == [0, 0, 1, 1, 2, 2, 3]
+    for net, generation in zip(nets, generations, strict=True):
+        assert [*map(str, trials.teachers_of(net))] == [*map(str, nets[: 2 * generation])]
 
 
 def test_no_net_has_the_seed_of_its_teachers() -> None:
@@ -163,17 +191,22 @@ def test_no_net_has_the_seed_of_its_teachers() -> None:
     assert own_seed(7, teachers=0, generations=0) == 7
 
 
-def test_teachers_and_distillation_go_together() -> None:
-    with pytest.raises(DataError, match="or none of them, found 0, 2 and 1.0"):
-        replace(Settings(), teachers=0)
-    alone = trials.without_teachers(Settings())
+def test_without_teachers_there_is_no_distillation() -> None:
+    alone = trials.without_teachers(Settings()).recipe
     assert alone.training.distillation == alone.generations == alone.teachers == 0
 
 
-def test_loud_copies_are_copies() -> None:
-    with pytest.raises(DataError, match="expected copies where loud is over 0"):
-        replace(Settings(), copies=0)
-    assert Settings().teacher_training.loud == 0 < Settings().training.loud
+def test_loud_copies_are_copies_and_are_trained_on() -> None:
+    with pytest.raises(DataError, match="expected augmented_rows where loud is over 0"):
+        changed(augmented_rows=0)
+    with pytest.raises(DataError, match="loud 0.0 of rows and 0.125 of training"):
+        Settings(rows=RowPlan(loud=0.0))
+    assert Recipe().teacher_training.loud == 0 < Recipe().training.loud
+
+
+def test_copies_are_random_ones() -> None:
+    with pytest.raises(DataError, match="expected augmentation 'random', found 'none'"):
+        replace(without_loud(Settings()), rows=RowPlan(augmentation="none", loud=0.0))
 
 
 def test_all_features_are_made_before_trials_that_run_side_by_side_need_them(
@@ -182,59 +215,33 @@ def test_all_features_are_made_before_trials_that_run_side_by_side_need_them(
     done = []
     monkeypatch.setattr(Material, "arrays", lambda self, settings: done.append(settings))
     monkeypatch.setattr(trials, "_done", lambda folder: True)
-    names = ("features", "copies", "waveform_augmentation")
-    others = [replace(Settings(), **{name: OTHER[name]}) for name in names]
-    same = [replace(Settings(), **{name: OTHER[name]}) for name in ("seed", "training", "protocol")]
+    others = [changed(**{name: ROWS[name]}) for name in ("features", "augmented_rows")]
+    others.append(replace(Settings(), waveform_augmentation=QUIET))
+    same = [changed(seed=1), changed(training=RECIPE["training"]), changed(protocol="development")]
     trials.run(material, [Settings(), *same, *others], jobs=1)
-    assert done[0].features == Settings().features and done[1:] == others
+    assert done[0].rows.features == Settings().rows.features and done[1:] == others
 
 
 def test_features_are_computed_once_for_each_version_of_each_clip(material, monkeypatch) -> None:
     material = replace(material, clips=material.clips[:3])
-    settings = replace(Settings(), copies=1)
+    settings = changed(augmented_rows=1)
     table, folder = material.arrays(settings)
     assert list(table["variant"]) == ["clean", "random_1", "loud"] * 3
     assert list(table["key"].unique()) == list(material.clips["key"])
     features = np.load(folder / "features.npy")
-    assert features.shape == (9, *settings.features.feature_shape)
+    assert features.shape == (9, *settings.rows.features.feature_shape)
     assert len(np.load(folder / "windows.npy")) == 9
     monkeypatch.setattr(trials.extract, "compute_features", lambda *args, **options: 1 / 0)
-    assert material.arrays(replace(settings, seed=5, class_set="seven"))[1] == folder
+    assert material.arrays(changed(settings, seed=5, class_set="seven"))[1] == folder
     for other in (
-        replace(settings, copies=0, training=QUIET),
-        replace(settings, features=OTHER["features"]),
-        replace(settings, waveform_augmentation=OTHER["waveform_augmentation"]),
+        changed(without_loud(settings), augmented_rows=0),
+        changed(settings, features=ROWS["features"]),
+        replace(settings, waveform_augmentation=QUIET),
     ):
         with pytest.raises(ZeroDivisionError):
             material.arrays(other)
     with pytest.raises(ZeroDivisionError):
         replace(material, clips=material.clips[:2]).arrays(settings)
-
-
-def test_a_share_of_the_speakers_is_a_share_in_every_corpus() -> None:
-    people = [f"RAVDESS-{n:02}" for n in range(8)] + [f"SAVEE-{n}" for n in range(3)] + ["TESS-OAF"]
-    plan = pd.DataFrame(
-        {
-            "row": range(3 * len(people)),
-            "key": [f"{who}/{part}" for who in people for part in "abc"],
-            "speaker": [who for who in people for _ in "abc"],
-            "split": ["train", "train", "validation"] * len(people),
-        }
-    )
-    plan["corpus"] = plan["speaker"].str.split("-").str[0]
-    before = set(people)
-    for share, count in ((1.0, (8, 3, 1)), (0.75, (6, 3, 1)), (0.5, (4, 2, 1)), (0.1, (1, 1, 1))):
-        found = trials._fewer_speakers(plan, share, seed=0)
-        train = found[found["split"] == "train"]
-        assert tuple(train.groupby("corpus")["speaker"].nunique()) == count
-        assert (train.groupby("speaker").size() == 2).all()  # all of a speaker, or nothing
-        assert (found["split"] == "validation").sum() == len(people)
-        assert list(found["row"]) == list(found.index) == list(range(len(found)))
-        assert set(train["speaker"]) <= before
-        before = set(train["speaker"])
-    for wrong in (0.0, 1.5):
-        with pytest.raises(DataError, match=f"speaker_share over 0 to 1, found {wrong}"):
-            Settings(speaker_share=wrong)
 
 
 def test_answers_are_those_of_the_test_or_of_validation_where_there_is_none(tmp_path) -> None:

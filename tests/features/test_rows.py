@@ -176,3 +176,29 @@ def test_the_split_does_not_depend_on_the_order(clips) -> None:
         splits.split_speakers(clips, protocol="speaker").to_numpy(),
         splits.split_speakers(shuffled, protocol="speaker").sort_index().to_numpy(),
     )
+
+
+def test_a_share_of_the_speakers_is_a_share_in_every_corpus() -> None:
+    people = [f"RAVDESS-{n:02}" for n in range(8)] + [f"SAVEE-{n}" for n in range(3)] + ["TESS-OAF"]
+    plan = pd.DataFrame(
+        {
+            "row": range(3 * len(people)),
+            "key": [f"{who}/{part}" for who in people for part in "abc"],
+            "speaker": [who for who in people for _ in "abc"],
+            "split": ["train", "train", "validation"] * len(people),
+        }
+    )
+    plan["corpus"] = plan["speaker"].str.split("-").str[0]
+    before = set(people)
+    for share, count in ((1.0, (8, 3, 1)), (0.75, (6, 3, 1)), (0.5, (4, 2, 1)), (0.1, (1, 1, 1))):
+        found = rows._fewer_speakers(plan, share, seed=0)
+        train = found[found["split"] == "train"]
+        assert tuple(train.groupby("corpus")["speaker"].nunique()) == count
+        assert (train.groupby("speaker").size() == 2).all()  # all of a speaker, or nothing
+        assert (found["split"] == "validation").sum() == len(people)
+        assert list(found.index) == list(range(len(found)))
+        assert set(train["speaker"]) <= before
+        before = set(train["speaker"])
+    for wrong in (0.0, 1.5):
+        with pytest.raises(DataError, match=f"speaker_share: expected .* found {wrong}"):
+            rows.RowPlan(speaker_share=wrong)
