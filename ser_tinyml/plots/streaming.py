@@ -25,6 +25,7 @@ def timeline(
     rate: int,
     config: FeatureConfig,
     labels: Sequence[str],
+    threshold: float,
     speech_end_s: float | None = None,
     title: str = "",
 ) -> Figure:
@@ -42,6 +43,8 @@ def timeline(
         Features of the model.
     labels
         Names of its outputs.
+    threshold
+        A decision less probable is "unsure".
     speech_end_s
         When the speech ends, on the time axis of the samples.
     """
@@ -59,6 +62,7 @@ def timeline(
         for one in heard.utterances
     ]
     decisions = [(u.decided_s, u.label if u.answered else "unsure") for u in heard.utterances]
+    rows[2].axhline(threshold, color=_DELAY, linewidth=1, linestyle="--", label="unsure below")
     draw_probabilities(rows[2], labels, curves, decisions)
     if speech_end_s is not None:
         for axis in rows:

@@ -212,9 +212,11 @@ def test_timeline_shows_every_decision() -> None:
     hearing = Listener(release())
     samples = streaming.play(song(1.0), rate=RATE, seed=0)
     heard = hearing.listen(samples, rate=RATE)
-    figure = plots.timeline(
-        samples, heard, rate=RATE, config=small.CONFIG, labels=CLASSES, speech_end_s=2.5
-    )
+    look = {"rate": RATE, "config": small.CONFIG, "labels": CLASSES}
+    look["threshold"] = hearing.release.threshold
+    figure = plots.timeline(samples, heard, speech_end_s=2.5, **look)
+    dashed = figure.axes[2].get_lines()[0]
+    assert list(dashed.get_ydata()) == [hearing.release.threshold] * 2
     texts = [text.get_text().strip() for text in figure.axes[2].texts]
     assert texts == [u.label if u.answered else "unsure" for u in heard.utterances]
     assert "unsure" in texts and set(texts) & set(CLASSES)
@@ -222,7 +224,7 @@ def test_timeline_shows_every_decision() -> None:
     lines = figure.axes[2].get_lines()
     assert sum(len(line.get_xdata()) == 12 for line in lines) == 3 * len(heard.utterances)
     silence = hearing.listen(np.zeros(RATE), rate=RATE)
-    plots.timeline(np.zeros(RATE), silence, rate=RATE, config=small.CONFIG, labels=CLASSES)
+    plots.timeline(np.zeros(RATE), silence, **look)
 
 
 def test_histogram_holds_every_delay() -> None:
