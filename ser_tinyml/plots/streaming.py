@@ -62,8 +62,7 @@ def timeline(
         for one in heard.utterances
     ]
     decisions = [(u.decided_s, u.label if u.answered else "unsure") for u in heard.utterances]
-    rows[2].axhline(threshold, color=_DELAY, linewidth=1, linestyle="--", label="unsure below")
-    draw_probabilities(rows[2], labels, curves, decisions)
+    draw_probabilities(rows[2], labels, curves, decisions, threshold=threshold)
     if speech_end_s is not None:
         for axis in rows:
             axis.axvline(speech_end_s, color="black", linewidth=1, linestyle=":")

@@ -215,8 +215,8 @@ def test_timeline_shows_every_decision() -> None:
     look = {"rate": RATE, "config": small.CONFIG, "labels": CLASSES}
     look["threshold"] = hearing.release.threshold
     figure = plots.timeline(samples, heard, speech_end_s=2.5, **look)
-    dashed = figure.axes[2].get_lines()[0]
-    assert list(dashed.get_ydata()) == [hearing.release.threshold] * 2
+    dotted = figure.axes[2].get_lines()[-2]  # the last is the end of speech
+    assert list(dotted.get_ydata()) == [hearing.release.threshold] * 2
     texts = [text.get_text().strip() for text in figure.axes[2].texts]
     assert texts == [u.label if u.answered else "unsure" for u in heard.utterances]
     assert "unsure" in texts and set(texts) & set(CLASSES)
