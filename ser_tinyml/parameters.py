@@ -24,7 +24,8 @@ def typed(changes: Mapping[str, Any], *, of: type, name: str) -> dict[str, Any]:
     of
         The configuration, a dataclass.
     name
-        Of the parameter, for messages: ``training.units`` is field ``units`` of ``training``.
+        Of the parameter, for messages: ``training.units`` is field ``units`` of ``training``; empty
+        where each field is a parameter itself.
 
     Raises
     ------
@@ -33,17 +34,17 @@ def typed(changes: Mapping[str, Any], *, of: type, name: str) -> dict[str, Any]:
     """
     if not isinstance(changes, Mapping):
         raise DataError(f"{name}: expected names and values, found {changes!r}")
-    hints = get_type_hints(of)
+    hints, before = get_type_hints(of), f"{name}." * bool(name)
     known = [field.name for field in fields(of)]
     found = {}
     for field, value in changes.items():
         if field not in known:
-            raise DataError(f"{name}.{field}: expected one of {', '.join(known)}")
+            raise DataError(f"{before}{field}: expected one of {', '.join(known)}")
         try:
             found[field] = _as(value, hints[field])
         except TypeError:
             raise DataError(
-                f"{name}.{field}: expected {_words(hints[field])}, found {value!r}"
+                f"{before}{field}: expected {_words(hints[field])}, found {value!r}"
             ) from None
     return found
 

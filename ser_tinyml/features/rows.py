@@ -16,6 +16,7 @@ from ser_tinyml.data import corpora, folds, labels, splits
 from ser_tinyml.features import FeatureConfig, preset
 from ser_tinyml.features.extract import CLEAN, LOUD, ORIGINAL_VARIANTS
 from ser_tinyml.files import DataError
+from ser_tinyml.parameters import typed
 
 AUGMENTATIONS = ("random", "original", "none")
 COLUMNS = ["row", "key", "corpus", "speaker", "emotion", "label", "label_id", "variant", "split"]
@@ -91,17 +92,18 @@ class RowPlan:
         Raises
         ------
         DataError
-            If a value is out of range; the message begins with the parameter's name.
+            If a value is of another type or out of range; the message begins with the parameter's
+            name.
         """
         known = set(cls.__dataclass_fields__) - {"features", "corpora"}
         own = {name: value for name, value in parameters.items() if name in known}
         names = parameters.get("corpora", "")
+        names = names.split() if isinstance(names, str) else names
         return cls(
             features=FeatureConfig.of(
                 parameters.get("feature_preset", "default"), parameters.get("features", {})
             ),
-            corpora=tuple(names.split() if isinstance(names, str) else names),
-            **own,
+            **typed({"corpora": names, **own}, of=cls, name=""),
         )
 
     @property

@@ -53,17 +53,20 @@ class Net:
         DataError
             If it has no such option.
         """
-        known = {
-            name: parameter.default
-            for name, parameter in inspect.signature(self.build).parameters.items()
-            if name not in SHAPE
-        }
+        known = {name: one.default for name, one in _options(self.build).items()}
         unknown = sorted(set(given) - set(known))
         if unknown:
             raise DataError(
-                f"net {self.name!r}: expected options of {sorted(known)}, found {unknown[0]!r}"
+                f"net_options: expected options of net {self.name!r}, {', '.join(sorted(known))}, "
+                f"found {unknown[0]!r}"
             )
         return {**known, **given}
+
+
+def _options(build: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """The parameters of a function that are not `SHAPE`, by name."""
+    parameters = inspect.signature(build).parameters
+    return {name: one for name, one in parameters.items() if name not in SHAPE}
 
 
 _NETS = {"lstm": Net("lstm", lstm.build_lstm, lstm.answers_at_every_step)}
@@ -80,7 +83,8 @@ def register(
     Raises
     ------
     DataError
-        If the name is taken by another function, or the function does not take `SHAPE`.
+        If the name is taken by another function, the function does not take `SHAPE`, or an option
+        of it has no default.
     """
     if name in _NETS and _NETS[name].build is not build:
         raise DataError(f"net {name!r}: expected a new name, found one of {sorted(_NETS)}")
@@ -89,6 +93,11 @@ def register(
         raise DataError(
             f"net {name!r}: expected a function of {', '.join(SHAPE)}, found none for {missing[0]}"
         )
+    for option, parameter in _options(build).items():
+        if parameter.default is parameter.empty:
+            raise DataError(
+                f"net {name!r}: expected a default for each option, found none for {option!r}"
+            )
     _NETS[name] = Net(name, build, for_training)
 
 

@@ -185,8 +185,12 @@ class TrainingConfig:
         DataError
             If there is no such field, or a value is of another type or out of range.
         """
-        found = replace(self, **typed(changes, of=TrainingConfig, name=name))
-        found.options  # noqa: B018 - an unknown net or option is said now
+        values = typed(changes, of=TrainingConfig, name=name)
+        try:
+            found = replace(self, **values)
+            found.options  # noqa: B018 - an unknown net or option is said now
+        except DataError as error:
+            raise DataError(f"{name}.{error}") from error
         return found
 
 
@@ -195,4 +199,4 @@ TEACHER = TrainingConfig(epochs=40, distillation=0.7, taught_weights="none", lou
 
 
 def _refuse(name: str, expected: str, found: Any) -> None:
-    raise DataError(f"training.{name}: expected {expected}, found {found!r}")
+    raise DataError(f"{name}: expected {expected}, found {found!r}")
