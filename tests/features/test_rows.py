@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import fields, replace
 
 import numpy as np
 import pandas as pd
@@ -10,14 +10,11 @@ import pytest
 import small_folds
 
 from ser_tinyml.data import folds, labels, splits
-from ser_tinyml.features import rows
+from ser_tinyml.features import preset, rows
+from ser_tinyml.features.rows import RowPlan, plan_rows
 from ser_tinyml.files import DataError
 
-BASE = {"loud": 0.0, "other_emotions": False}
-
-
-def plan_rows(clips: pd.DataFrame, **changes: Any) -> pd.DataFrame:
-    return rows.plan_rows(clips, rows.RowPlan.of(BASE | changes))
+PLAN = RowPlan(loud=0.0, other_emotions=False)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +67,7 @@ def test_a_class_without_clips_is_an_error(clips) -> None:
 
 @pytest.mark.parametrize("fold", range(folds.N_FOLDS))
 def test_speakers_are_disjoint_in_every_fold(clips, fold) -> None:
-    plan = plan_rows(clips, test_fold=fold)
+    plan = plan_rows(clips, replace(PLAN, test_fold=fold))
     sides = plan.groupby("split")["speaker"].agg(set)
     assert not sides["train"] & sides["test"]
     assert not sides["train"] & sides["validation"]
@@ -78,18 +75,18 @@ def test_speakers_are_disjoint_in_every_fold(clips, fold) -> None:
 
 
 def test_a_release_is_trained_on_everyone_but_a_few(clips) -> None:
-    plan = plan_rows(clips, protocol="release")
+    plan = plan_rows(clips, replace(PLAN, protocol="release"))
     sides = plan.groupby("split")["speaker"].agg(set)
     assert set(sides.index) == {"train", "validation"} and not sides["train"] & sides["validation"]
     assert sides["train"] | sides["validation"] == set(clips["speaker"])
     assert all(name.startswith("RAVDESS") for name in sides["validation"])
     held_out = splits.held_out(plan)
     assert set(held_out["speaker"]) == sides["validation"]
-    assert set(splits.held_out(plan_rows(clips))["split"]) == {"test"}
+    assert set(splits.held_out(plan_rows(clips, PLAN))["split"]) == {"test"}
 
 
 def test_development_is_scored_on_two_whole_folds(clips) -> None:
-    plan = plan_rows(clips, protocol="development")
+    plan = plan_rows(clips, replace(PLAN, protocol="development"))
     fold = folds.assign(clips).groupby(clips["speaker"]).first()
     scored = set(plan.loc[plan["split"] == "validation", "speaker"])
     assert scored == set(fold.index[fold.isin(folds.DEVELOPMENT)])
@@ -98,8 +95,8 @@ def test_development_is_scored_on_two_whole_folds(clips) -> None:
 
 @pytest.mark.parametrize("protocol", ["speaker", "release", "clip_random", "leaky_random"])
 def test_other_emotions_serve_training_only(clips, protocol) -> None:
-    plain = plan_rows(clips, protocol=protocol)
-    plan = plan_rows(clips, protocol=protocol, other_emotions=True)
+    plain = plan_rows(clips, replace(PLAN, protocol=protocol))
+    plan = plan_rows(clips, replace(PLAN, protocol=protocol, other_emotions=True))
     other = plan["label_id"] < 0
     assert set(plan.loc[other, "split"]) <= {"train"}
     assert set(plan.loc[other, "emotion"]) <= {"fear", "disgust"}
@@ -108,33 +105,33 @@ def test_other_emotions_serve_training_only(clips, protocol) -> None:
 
 
 def test_only_training_clips_are_changed(clips) -> None:
-    plan = plan_rows(clips)
+    plan = plan_rows(clips, PLAN)
     assert set(plan.loc[plan["split"] != "train", "variant"]) == {"clean"}
     counts = plan[plan["split"] == "train"].groupby("key").size()
     assert (counts == 3).all()
     assert list(plan["row"]) == list(range(len(plan)))
     assert list(plan.columns) == rows.COLUMNS
-    louder = plan_rows(clips, loud=0.5)
+    louder = plan_rows(clips, replace(PLAN, loud=0.5))
     added = louder[louder["variant"] == "loud"]
     assert set(added["key"]) == set(plan.loc[plan["split"] == "train", "key"])
     assert added["key"].is_unique and len(louder) == len(plan) + len(added)
 
 
-def test_a_loud_copy_stands_beside_the_clip_itself(clips) -> None:
+def test_a_loud_copy_stands_beside_the_clip_itself() -> None:
     for change in ({"augmentation": "original"}, {"protocol": "leaky_random"}):
-        with pytest.raises(DataError, match="loud: expected 0 where"):
-            plan_rows(clips, **change, loud=0.5)
+        with pytest.raises(DataError, match="^loud: expected 0 where .* found 0.5 with"):
+            replace(PLAN, **change, loud=0.5)
 
 
 def test_clip_random_keeps_a_clip_on_one_side(clips) -> None:
-    plan = plan_rows(clips, protocol="clip_random")
+    plan = plan_rows(clips, replace(PLAN, protocol="clip_random"))
     assert (plan.groupby("key")["split"].nunique() == 1).all()
     sides = plan.groupby("split")["speaker"].agg(set)
     assert sides["train"] & sides["test"]  # speakers are on both sides: it flatters
 
 
 def test_leaky_random_leaks_as_published(clips) -> None:
-    plan = plan_rows(clips, protocol="leaky_random", augmentation="original")
+    plan = plan_rows(clips, replace(PLAN, protocol="leaky_random", augmentation="original"))
     assert (plan.groupby("key")["variant"].agg(list).map(tuple) == rows.ORIGINAL_VARIANTS).all()
     assert (plan.groupby("key")["split"].nunique() > 1).any()
     share = plan["split"].value_counts(normalize=True)
@@ -144,7 +141,7 @@ def test_leaky_random_leaks_as_published(clips) -> None:
 
 def test_the_seed_decides_the_random_split(clips) -> None:
     def split(seed: int) -> list[str]:
-        return list(plan_rows(clips, protocol="clip_random", seed=seed)["split"])
+        return list(plan_rows(clips, replace(PLAN, protocol="clip_random", seed=seed))["split"])
 
     assert split(0) == split(0) != split(1)
 
@@ -155,19 +152,25 @@ def test_the_seed_decides_the_random_split(clips) -> None:
         ("protocol", "random"),
         ("augmentation", "all"),
         ("augmented_rows", -1),
+        ("loud", 1.5),
         ("test_fold", 5),
         ("sad_angry_fraction", 0.0),
+        ("speaker_share", 0.0),
+        ("speaker_share", 1.5),
+        ("test_fraction", 1.0),
+        ("validation_fraction", 0.0),
+        ("seed", -1),
         ("class_set", "eight"),
     ],
 )
-def test_an_unknown_option_is_refused(clips, option, value) -> None:
-    with pytest.raises(DataError, match=str(value)):
-        plan_rows(clips, **{option: value})
+def test_an_unknown_option_is_refused_by_its_name(option, value) -> None:
+    with pytest.raises(DataError, match=f"^{option}: expected .*{value}"):
+        RowPlan.of({option: value})
 
 
 def test_too_few_speakers_are_an_error(clips) -> None:
     with pytest.raises(DataError, match="expected clips in"):
-        plan_rows(clips[clips["corpus"] == "TESS"])
+        plan_rows(clips[clips["corpus"] == "TESS"], PLAN)
 
 
 def test_the_split_does_not_depend_on_the_order(clips) -> None:
@@ -176,6 +179,14 @@ def test_the_split_does_not_depend_on_the_order(clips) -> None:
         splits.split_speakers(clips, protocol="speaker").to_numpy(),
         splits.split_speakers(shuffled, protocol="speaker").sort_index().to_numpy(),
     )
+
+
+def test_a_corpus_that_is_not_named_is_left_out(clips) -> None:
+    plan = plan_rows(clips, replace(PLAN, corpora=("RAVDESS", "SAVEE")))
+    both = plan_rows(clips[clips["corpus"] != "TESS"], PLAN)
+    pd.testing.assert_frame_equal(plan, both)
+    with pytest.raises(DataError, match="^corpora: expected some of .*'RAVDESS'.*, found 'EMODB'"):
+        plan_rows(clips, replace(PLAN, corpora=("RAVDESS", "EMODB")))
 
 
 def test_a_share_of_the_speakers_is_a_share_in_every_corpus() -> None:
@@ -199,6 +210,61 @@ def test_a_share_of_the_speakers_is_a_share_in_every_corpus() -> None:
         assert list(found.index) == list(range(len(found)))
         assert set(train["speaker"]) <= before
         before = set(train["speaker"])
-    for wrong in (0.0, 1.5):
-        with pytest.raises(DataError, match=f"speaker_share: expected .* found {wrong}"):
-            rows.RowPlan(speaker_share=wrong)
+
+
+def test_fewer_speakers_are_numbered_anew(clips) -> None:
+    whole, half = (plan_rows(clips, replace(PLAN, speaker_share=share)) for share in (1.0, 0.5))
+    assert list(half["row"]) == list(range(len(half)))
+    scored = [plan[plan["split"] != "train"]["key"].tolist() for plan in (whole, half)]
+    assert scored[0] == scored[1] and len(half) < len(whole)
+
+
+def test_a_plan_reads_every_parameter_and_passes_over_those_of_other_things() -> None:
+    other = {
+        "class_set": "seven",
+        "protocol": "development",
+        "augmentation": "none",
+        "augmented_rows": 1,
+        "loud": 0.5,
+        "sad_angry_fraction": 0.6,
+        "other_emotions": False,
+        "speaker_share": 0.5,
+        "test_fold": 1,
+        "test_fraction": 0.2,
+        "validation_fraction": 0.3,
+        "seed": 1,
+    }
+    assert set(other) | {"features", "corpora"} == {field.name for field in fields(RowPlan)}
+    for name, value in other.items():
+        assert getattr(RowPlan(), name) != value
+        assert RowPlan.of({name: value, "epochs": 3}) == replace(RowPlan(), **{name: value})
+    assert RowPlan.of({}) == RowPlan()
+    assert RowPlan.of({"corpora": "RAVDESS  SAVEE"}).corpora == ("RAVDESS", "SAVEE")
+    assert RowPlan.of({"corpora": ["RAVDESS"]}).corpora == ("RAVDESS",)
+    assert RowPlan.of({"features": {"n_mfcc": 13}}).features == preset("default", n_mfcc=13)
+    original = {"feature_preset": "original", "augmentation": "original", "loud": 0}
+    assert RowPlan.of(original).features == preset("original")
+
+
+def test_a_class_set_of_ones_own_is_a_mapping(clips) -> None:
+    classes = {"low": ["neutral", "sad"], "high": ["angry", "happy"]}
+    plan = RowPlan.of({"class_set": classes, "loud": 0, "other_emotions": False})
+    assert plan.classes == ["low", "high"]
+    found = plan_rows(clips, plan).groupby("label")["emotion"].agg(set)
+    assert found["low"] == {"neutral", "sad"} and found["high"] == {"angry", "happy"}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"features": {"n_mfccs": 13}}, "features.n_mfccs: expected one of .*n_mfcc"),
+        ({"features": {"n_mfcc": "13"}}, "features.n_mfcc: expected a whole number, found '13'"),
+        ({"feature_preset": "mine"}, "mine"),
+        ({"augmented_rows": "2"}, "augmented_rows: expected .* found '2'"),
+        ({"test_fold": 1.5}, "test_fold: expected .* found 1.5"),
+        ({"corpora": 3}, "corpora: expected .* found 3"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_by_the_parameters_name(parameters, said) -> None:
+    with pytest.raises(DataError, match=said):
+        RowPlan.of(parameters)
