@@ -54,7 +54,7 @@ class FrameAugmentConfig:
             or low > high
         ):
             raise DataError(
-                "frame augmentation: expected shift_frames, warp_octaves, equaliser_db >= 0, "
+                "frame_augmentation: expected shift_frames, warp_octaves, equaliser_db >= 0, "
                 "0 <= stretch < 1, 0 <= noise_probability <= 1 and noise_snr_db from low to high, "
                 f"found {asdict(self)}"
             )
@@ -120,7 +120,7 @@ def augment_frames(
     more = margin(config)
     if augmentation.shift_frames > more:
         raise DataError(
-            f"frame augmentation: expected shift_frames of at most {more}, "
+            f"frame_augmentation: expected shift_frames of at most {more}, "
             f"found {augmentation.shift_frames}"
         )
     shift = rng.integers(-augmentation.shift_frames, augmentation.shift_frames + 1, rows)

@@ -6,9 +6,10 @@ same model, and neither needs Keras to be read.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -65,14 +66,17 @@ def build(
     Raises
     ------
     DataError
-        If there is no such net or option, or the net is not as `registry.Net` asks.
-    ValueError
-        If a number is out of range.
+        If there is no such net or option, a number is out of range, or the net is not as
+        `registry.Net` asks.
     """
     kind = registry.find(net)
     options = kind.options(options)
     shape = {"n_frames": n_frames, "n_inputs": n_inputs, "n_classes": n_classes}
-    model = kind.build(**shape, batch_size=batch_size, **options)
+    try:
+        with _names_and_generators():
+            model = kind.build(**shape, batch_size=batch_size, **options)
+    except (TypeError, ValueError) as error:
+        raise files.DataError(f"net {net!r}: {error}") from error
     last = model.layers[-1]
     softmax = getattr(last, "activation", None) is keras.activations.softmax
     if last.name != ANSWER or not isinstance(last, keras.layers.Dense) or not softmax:
@@ -87,6 +91,24 @@ def build(
     plain = {name: _plain(value) for name, value in options.items()}
     model.architecture = _Architecture(tuple({"net": net, **shape, **plain}.items()))
     return model
+
+
+@contextlib.contextmanager
+def _names_and_generators() -> Iterator[None]:
+    """Layers without a name get the same in every model, and layers that draw their generators.
+
+    By the names a net for training finds its layers and a file its weights. Of a generator of its
+    own a checkpoint keeps the state, so that a training that was interrupted goes on the same.
+    """
+    random = keras.backend.experimental
+    before = random.is_tf_random_generator_enabled()
+    keras.backend.reset_uids()
+    random.enable_tf_random_generator()
+    try:
+        yield
+    finally:
+        if not before:
+            random.disable_tf_random_generator()
 
 
 def describe(model: keras.Model) -> dict[str, Any]:
@@ -193,6 +215,9 @@ def _macs(layer: keras.layers.Layer) -> tuple[int, bool]:
         return kernel * places, len(layer.output_shape) > 2
     if isinstance(layer, (layers.DepthwiseConv1D, layers.DepthwiseConv2D)):
         return prod(layer.depthwise_kernel.shape) * prod(layer.output_shape[1:-1]), True
+    if isinstance(layer, (layers.SeparableConv1D, layers.SeparableConv2D)):
+        kernels = prod(layer.depthwise_kernel.shape) + prod(layer.pointwise_kernel.shape)
+        return kernels * prod(layer.output_shape[1:-1]), True
     return 0, False
 
 

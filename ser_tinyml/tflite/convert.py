@@ -159,7 +159,7 @@ def check_operators(tflite: bytes, *, board: bool = True) -> list[str]:
         if name.startswith("CUSTOM:")
     ]
     if "WHILE" in names:
-        wrong.append("WHILE: the LSTM became a loop (is the batch 1, the Keras tf_keras?)")
+        wrong.append("WHILE: expected the operator of an LSTM, found a layer that became a loop")
     if board:
         graph = model.subgraphs[0]
         for name, tensor in (

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ser_tinyml import files
-from ser_tinyml.nets.keras import keras, tf
+from ser_tinyml.nets.keras import tf
 from ser_tinyml.training.net import TrainedNet
 
 
@@ -34,7 +34,7 @@ class Checkpoint:
         generators = {
             layer.name: layer._random_generator._generator
             for layer in net.trained.layers
-            if isinstance(layer, keras.layers.Dropout) and layer._random_generator._generator
+            if getattr(getattr(layer, "_random_generator", None), "_generator", None)
         }
         self.checkpoint = tf.train.Checkpoint(
             model=net.trained, optimizer=net.optimizer, average=net.average, **generators

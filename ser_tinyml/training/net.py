@@ -128,8 +128,14 @@ class TrainedNet:
 
     def _taught(self, inputs):
         """What the teachers answer together after every step [shape=(rows, steps, classes)]."""
-        logits = [teacher(inputs, training=False) for teacher in self.teachers]
+        answers = [teacher(inputs, training=False) for teacher in self.teachers]
+        logits = [self._at_own_steps(answer) for answer in answers]
         return tf.stop_gradient(tf.nn.softmax(tf.add_n(logits) / len(logits)))
+
+    def _at_own_steps(self, logits):
+        """Answers of another kind of net, which may have one a clip: its last, repeated."""
+        steps = self._answers()
+        return logits if logits.shape[1] == steps else tf.repeat(logits[:, -1:], steps, axis=1)
 
     def _taught_loss(self, inputs, logits, weight):
         """Against what the teachers answer; the weight of a row of no class is zero, there 1."""

@@ -7,7 +7,7 @@ whoever else trains a net call `run`. Nothing else in the project trains, calibr
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +21,7 @@ from ser_tinyml.features.frame_augment import FrameAugmentConfig
 from ser_tinyml.features.normalisation import Normalisation
 from ser_tinyml.files import DataError
 from ser_tinyml.parameters import typed
-from ser_tinyml.tflite import convert, release
-from ser_tinyml.tflite.convert import ConversionError
+from ser_tinyml.tflite import convert, limits, release
 from ser_tinyml.training import calibration
 from ser_tinyml.training.config import TEACHER, TrainingConfig, own_seed
 
@@ -86,25 +85,21 @@ class Recipe:
         DataError
             If a name or value is wrong; the message begins with the parameter's name.
         """
-        default = cls()
-        given = {name: parameters.get(name, getattr(default, name)) for name in _NUMBERS}
-        for name, value in given.items():
-            if value < 0:
-                raise DataError(f"{name}: expected 0 or more, found {value}")
-        if not (given["teachers"] and given["generations"]):
-            given["teachers"] = given["generations"] = 0
-        epochs = parameters.get("epochs", default.training.epochs)
-        counts = {"teachers": given["teachers"], "generations": given["generations"]}
-        training = replace(
-            default.training,
-            epochs=epochs,
-            loud=parameters.get("loud", default.training.loud),
-            distillation=default.training.distillation if given["teachers"] else 0.0,
-            seed=own_seed(given["seed"], **counts),
+        given = _Numbers(**typed(_known(parameters, _Numbers), of=_Numbers, name=""))
+        taught = given.teachers > 0 and given.generations > 0
+        counts = {
+            "teachers": given.teachers if taught else 0,
+            "generations": given.generations if taught else 0,
+        }
+        training = TrainingConfig(
+            epochs=given.epochs,
+            loud=given.loud,
+            distillation=TrainingConfig.distillation if taught else 0.0,
+            seed=own_seed(given.seed, **counts),
         ).changed(parameters.get("training", {}))
         teacher_training = replace(
             training,
-            epochs=min(epochs, parameters.get("teacher_epochs", TEACHER.epochs)),
+            epochs=min(given.epochs, given.teacher_epochs),
             distillation=TEACHER.distillation,
             taught_weights=TEACHER.taught_weights,
             loud=TEACHER.loud,
@@ -114,7 +109,9 @@ class Recipe:
             training=training,
             frame_augmentation=_frame_augmentation(parameters.get("frame_augmentation", {})),
             teacher_training=teacher_training,
-            **given,
+            calibration_clips=given.calibration_clips,
+            seed=given.seed,
+            **counts,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -122,7 +119,29 @@ class Recipe:
         return files.plain_numbers(asdict(self))
 
 
-_NUMBERS = ("teachers", "generations", "calibration_clips", "seed")
+@dataclass(frozen=True)
+class _Numbers:
+    """Parameters of notebooks 03 and 04 that are a number each."""
+
+    epochs: int = TrainingConfig.epochs
+    teacher_epochs: int = TEACHER.epochs
+    loud: float = TrainingConfig.loud
+    teachers: int = Recipe.teachers
+    generations: int = Recipe.generations
+    calibration_clips: int = Recipe.calibration_clips
+    seed: int = Recipe.seed
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            least = int(name in ("epochs", "teacher_epochs", "calibration_clips"))
+            if value < least:
+                raise DataError(f"{name}: expected {least} or more, found {value}")
+
+
+def _known(parameters: Mapping[str, Any], of: type) -> dict[str, Any]:
+    """Those parameters that are fields of a dataclass."""
+    names = {field.name for field in fields(of)}
+    return {name: value for name, value in parameters.items() if name in names}
 
 
 def _frame_augmentation(changes: Mapping[str, Any]) -> FrameAugmentConfig | None:
@@ -316,23 +335,17 @@ def _frames(data: TrainingData, recipe: Recipe, frames: Callable[..., Any]) -> A
 
 
 def what_the_board_cannot(recipe: Recipe, data: TrainingData) -> list[str]:
-    """What an engine of the board cannot run of the recipe's net, in words; nothing of the LSTM.
-
-    A net that is not the project's own is converted untrained, so that nobody trains for an hour
-    to learn it.
+    """What the sketch cannot do with the recipe's net, in words; nothing of the LSTM.
 
     Raises
     ------
     DataError
-        If the net cannot be converted or TFLite Micro refuses it.
+        If the net cannot be built or converted, or TFLite Micro refuses it.
     """
     if recipe.training.net == "lstm":
         return []
     from ser_tinyml.nets import models
-    from ser_tinyml.tflite import direct
-    from ser_tinyml.tflite.runtimes import RuntimeRefused, TfliteMicroRuntime
 
-    name = f"net {recipe.training.net!r}"
     steps, inputs = data.features.shape[1:]
     net = models.build(
         recipe.training.net,
@@ -341,22 +354,7 @@ def what_the_board_cannot(recipe: Recipe, data: TrainingData) -> list[str]:
         n_classes=len(data.classes),
         **recipe.training.options,
     )
-    try:
-        some = np.random.default_rng(0).normal(size=(8, steps, inputs)).astype(np.float32)
-        tflite = convert.to_tflite(net, variant="int8", calibration=some)
-        convert.check_operators(tflite)
-        TfliteMicroRuntime(tflite)
-    except (ConversionError, RuntimeRefused) as error:
-        raise DataError(f"{name}: expected one that TFLite Micro runs, found: {error}") from error
-    said = []
-    others = sorted(set(convert.operators(tflite)) - set(convert.SKETCH_OPERATORS))
-    if others:
-        said.append(f"{name}: engine 1 of the sketch has no {', '.join(others)}: add them to it")
-    try:
-        direct.network_tables(tflite)
-    except ConversionError as error:
-        said.append(f"{name}: engine 2 of the sketch cannot run it: {error}")
-    return said
+    return limits.of(net, name=recipe.training.net)
 
 
 @dataclass(frozen=True)

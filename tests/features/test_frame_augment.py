@@ -187,7 +187,7 @@ def test_nonspeech_is_finite_new_every_time_and_sets_in_at_the_preroll() -> None
     ],
 )
 def test_a_bad_setting_is_refused(bad) -> None:
-    with pytest.raises(DataError, match="frame augmentation: expected"):
+    with pytest.raises(DataError, match="frame_augmentation: expected"):
         FrameAugmentConfig(**bad)
 
 
