@@ -7,6 +7,7 @@ Keras 3 does not convert to the fused LSTM operator that TFLite Micro runs
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
@@ -47,7 +48,11 @@ def make_deterministic(seed: int) -> None:
 
 
 def one_thread() -> None:
-    """Keep TensorFlow to one core, for processes that run side by side; before anything runs."""
-    if tf.config.threading.get_intra_op_parallelism_threads() != 1:
+    """Keep TensorFlow to one core, for processes that run side by side.
+
+    Where it has computed something already its threads are there, and it stays as it is: a process
+    that trains alone, without others beside it.
+    """
+    with contextlib.suppress(RuntimeError):
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
