@@ -73,7 +73,8 @@ def build(
     options = kind.options(options)
     shape = {"n_frames": n_frames, "n_inputs": n_inputs, "n_classes": n_classes}
     try:
-        with _names_and_generators():
+        # a net that says how it is trained names its layers and their generators itself
+        with contextlib.nullcontext() if kind.for_training else _names_and_generators():
             model = kind.build(**shape, batch_size=batch_size, **options)
     except (TypeError, ValueError) as error:
         raise files.DataError(f"net {net!r}: {error}") from error

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ser_tinyml.files import DataError
-from ser_tinyml.nets import models
+from ser_tinyml.nets import lstm, models
 from ser_tinyml.nets.keras import keras, make_deterministic
 from ser_tinyml.training import calibration
 
@@ -191,3 +191,13 @@ def test_tensorflow_must_not_come_first() -> None:
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
     assert done.returncode != 0
     assert "import ser_tinyml.nets.keras first" in done.stderr
+
+
+def test_the_registry_draws_no_other_weights_than_the_function_itself() -> None:
+    """A released model is trained again to the same bytes only if its first weights are the same."""
+    weights = []
+    for make in (lambda: models.build("lstm", **SMALL), lambda: lstm.build_lstm(**SMALL)):
+        make_deterministic(3)
+        weights.append(make().get_weights())
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_array_equal(one, other)
