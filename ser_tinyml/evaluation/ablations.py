@@ -248,12 +248,12 @@ def _of_teachers(base: Settings) -> list[Ablation]:
         ),
         Ablation(
             "distillation",
-            "the same, rows not weighted",
+            "two generations of two, rows not weighted",
             {"teachers": 2, "generations": 2, **taught, "training.taught_weights": "none"},
         ),
         Ablation(
             "distillation",
-            "the same, clips mixed",
+            "two generations of two, clips mixed",
             {"teachers": 2, "generations": 2, **taught, **MIXED},
         ),
         Ablation(

@@ -194,7 +194,7 @@ def test_tensorflow_must_not_come_first() -> None:
 
 
 def test_the_registry_draws_no_other_weights_than_the_function_itself() -> None:
-    """A released model is trained again to the same bytes only if its first weights are the same."""
+    """Only from the same first weights is a model trained again to the same bytes."""
     weights = []
     for make in (lambda: models.build("lstm", **SMALL), lambda: lstm.build_lstm(**SMALL)):
         make_deterministic(3)
