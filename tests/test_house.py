@@ -49,7 +49,6 @@ STILL = {
         "ser_tinyml/evaluation/ablations.py:run",
         "ser_tinyml/features/extract.py:compute_features",
         "ser_tinyml/nets/lstm.py:build_lstm",
-        "ser_tinyml/tflite/convert.py:to_tflite",
         "ser_tinyml/training/fitting.py:fit",
         "ser_tinyml/training/recipe.py:train",
         "ser_tinyml/training/teachers.py:train",

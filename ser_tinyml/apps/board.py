@@ -82,7 +82,8 @@ def listen(device: Board, *, seconds: float, picture: str | Path | None = None) 
         PNG file to draw what was heard into.
     """
     hearing = Hearing(device.status["sample_rate"])
-    print(f"{device.status['board']}, engine {device.status['engine']}: listening, ^C ends it")
+    name, engine = device.status["board"], device.status["engine"]
+    print(f"{name} on {device.path}, engine {engine}: listening, ^C ends it")
     told = 0
     with contextlib.suppress(KeyboardInterrupt):
         for messages in device.stream(seconds):

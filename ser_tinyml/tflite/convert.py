@@ -91,12 +91,7 @@ def to_tflite(model: keras.Model, *, variant: str, calibration: np.ndarray | Non
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if calibration is not None:
         shape = (architecture["n_frames"], architecture["n_inputs"])
-        clips = np.asarray(calibration, np.float32)
-        if clips.shape[1:] != shape or not len(clips) or not np.isfinite(clips).all():
-            raise ValueError(
-                f"calibration: expected finite clips of shape (n, {shape[0]}, {shape[1]}), "
-                f"found shape {clips.shape}, {np.count_nonzero(~np.isfinite(clips))} not finite"
-            )
+        clips = _calibration_clips(calibration, shape)
         converter.representative_dataset = lambda: ([clip[np.newaxis]] for clip in clips)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = tf.int8
@@ -110,6 +105,17 @@ def to_tflite(model: keras.Model, *, variant: str, calibration: np.ndarray | Non
     except Exception as error:
         raise ConversionError(f"{variant}: {error}\n{output.text}".rstrip()) from error
     return _without_leftovers(tflite)
+
+
+def _calibration_clips(calibration: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """The clips in float32, if there are any and all are finite and of a shape."""
+    clips = np.asarray(calibration, np.float32)
+    if clips.shape[1:] != shape or not len(clips) or not np.isfinite(clips).all():
+        raise ValueError(
+            f"calibration: expected finite clips of shape (n, {shape[0]}, {shape[1]}), "
+            f"found shape {clips.shape}, {np.count_nonzero(~np.isfinite(clips))} not finite"
+        )
+    return clips
 
 
 def operators(tflite: bytes) -> list[str]:
