@@ -41,7 +41,8 @@ _Loader.add_implicit_resolver(
 def experiment(name: str, *, folder: str | Path = EXPERIMENTS) -> dict[str, Any]:
     """Read the parameters of a named experiment.
 
-    A ``stages`` among them names those that it is for, where that is not all.
+    A ``stages`` among them names those that it is for, where that is not all. Folders are relative
+    to the repository.
 
     Raises
     ------
@@ -61,7 +62,8 @@ def experiment(name: str, *, folder: str | Path = EXPERIMENTS) -> dict[str, Any]
         raise DataError(f"{Paths.short(path)}: expected YAML, found: {error}") from error
     if not isinstance(parameters, dict) or not all(isinstance(n, str) for n in parameters):
         raise DataError(f"{Paths.short(path)}: expected names and values, found {parameters!r}")
-    return parameters
+    folders = {n: v for n, v in parameters.items() if n.endswith(FOLDER) and isinstance(v, str)}
+    return parameters | {n: Paths.short(ROOT / value) for n, value in folders.items() if value}
 
 
 def defaults_of(notebook: nbformat.NotebookNode, name: str) -> dict[str, Any]:

@@ -19,19 +19,25 @@ from ser_tinyml.workflow import pipeline
 from ser_tinyml.workflow.stages import STAGES
 
 PROGRAM = """\
-import resource, signal, sys
+import functools, resource, signal, sys
+from pathlib import Path
+
 from ser_tinyml import __main__ as commands
-from ser_tinyml.workflow import pipeline
+from ser_tinyml.workflow import pipeline, runs
 
 # a shell ignores SIGINT for what runs in its background, tests and their children too
 signal.signal(signal.SIGINT, signal.default_int_handler)
 run_dir, recordings, notebooks_dir, largest, *stages = sys.argv[1:]
 if int(largest):
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(largest), resource.RLIM_INFINITY))
-options = {"recordings": recordings, "notebooks_dir": notebooks_dir}
-options |= {"stages": stages} if stages else {}
-sys.exit(commands._guarded(lambda: pipeline.run(run_dir, **options) and None))
+runs.folder_of = lambda name: Path(run_dir)
+pipeline.run = functools.partial(pipeline.run, notebooks_dir=notebooks_dir)
+stages = [word for stage in stages for word in ("--stage", stage)]
+sys.exit(commands.main(["run", "--data", recordings, *stages]))
 """
+
+
+PATIENCE_S = 200  # for a process that starts on a machine with much else to do
 
 
 class House:
@@ -79,7 +85,7 @@ class House:
 
 def wait_for(path: Path, process: subprocess.Popen[str]) -> str:
     """What is in a file that a process writes, as soon as there is something."""
-    until = time.monotonic() + 90
+    until = time.monotonic() + PATIENCE_S
     while not path.exists() or not path.read_text():
         assert process.poll() is None and time.monotonic() < until
         time.sleep(0.05)

@@ -74,7 +74,7 @@ def test_no_room_for_a_file(house, largest, size, said):
     source = f"print('x' * 20_000)\nfiles.write_bytes(out / 'big.bin', bytes({size}))"
     toy_notebooks.write(house.notebooks, "01_index", source)
     with house.process(largest=largest, stages=STAGES[:1]) as process:
-        _, err = process.communicate(timeout=90)
+        _, err = process.communicate(timeout=200)
     assert process.returncode == 1
     assert "Traceback" not in err
     (line,) = [line for line in err.splitlines() if line.startswith("error: ")]

