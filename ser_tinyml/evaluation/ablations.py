@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -297,11 +298,7 @@ def run(
     DataError
         If a name is unknown.
     """
-    known = {ablation.name: ablation for ablation in table(base)}
-    unknown = [name for name in names or () if name not in known]
-    if unknown:
-        raise DataError(f"ablation: expected one of {list(known)}, found {unknown[0]!r}")
-    chosen = [known[name] for name in names] if names else list(known.values())
+    chosen = _chosen(base, names)
     settings = [
         trials.seeded(replace(one, rows=replace(one.rows, protocol="development")), seed)
         for one in (ablation.apply(base) for ablation in chosen)
@@ -316,14 +313,7 @@ def run(
     lines = []
     for number, ablation in enumerate(chosen):
         own = folders[number * len(seeds) : (number + 1) * len(seeds)]
-        scores = cross_validation.scores(own)
-        summary = cross_validation.summary(scores)
-        pool = summary.loc[POOL]
-        of_seed = scores.query("kind == 'int8' and part == @POOL")["uar"]
-        line = {"speaker_share": ablation.apply(base).rows.speaker_share}
-        line |= {"uar": pool["uar"], "uar_low": of_seed.min(), "uar_high": of_seed.max()}
-        line |= pool[["float_uar", *SCORES, *pool.filter(regex="^recall_").index]].to_dict()
-        line |= {f"uar_{part}": uar for part, uar in summary["uar"].items() if part != POOL}
+        line = {"speaker_share": ablation.apply(base).rows.speaker_share, **_scores(own)}
         if own[0] in board:
             found = listening.robustness(material, own, conditions=conditions, progress=False)
             degraded = found[found["part"] == POOL].groupby("condition")["uar"].mean()
@@ -331,3 +321,25 @@ def run(
         size = files.read_json(own[0] / "trial.json")["size"]
         lines.append({"group": ablation.group, "name": ablation.name, **line, **size})
     return pd.DataFrame(lines)
+
+
+def _chosen(base: Settings, names: Sequence[str] | None) -> list[Ablation]:
+    """The ablations of some names; all, if none is given."""
+    known = {ablation.name: ablation for ablation in table(base)}
+    unknown = [name for name in names or () if name not in known]
+    if unknown:
+        raise DataError(f"ablation: expected one of {list(known)}, found {unknown[0]!r}")
+    return [known[name] for name in names] if names else list(known.values())
+
+
+def _scores(folders: Sequence[Path]) -> dict[str, float]:
+    """The scores of an ablation's trials, one a seed."""
+    scores = cross_validation.scores(folders)
+    summary = cross_validation.summary(scores)
+    pool = summary.loc[POOL]
+    of_seed = scores.query("kind == 'int8' and part == @POOL")["uar"]
+    return {
+        **{"uar": pool["uar"], "uar_low": of_seed.min(), "uar_high": of_seed.max()},
+        **pool[["float_uar", *SCORES, *pool.filter(regex="^recall_").index]],
+        **{f"uar_{part}": uar for part, uar in summary["uar"].items() if part != POOL},
+    }

@@ -157,9 +157,17 @@ def run(material: Material, settings: Sequence[Settings], *, jobs: int | None = 
             t for one in missing for t in teachers_of(one) if t.recipe.generations == generation
         ]
         run(material, before, jobs=jobs)
-    print(f"trials to run: {len(missing)}", flush=True)
+    _run_side_by_side(material, missing, jobs=jobs)
+    return folders
+
+
+def _run_side_by_side(
+    material: Material, settings: Sequence[Settings], *, jobs: int | None
+) -> None:
+    """Run trials whose teachers and features are there, a line of scores each."""
+    print(f"trials to run: {len(settings)}", flush=True)
     tasks = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(
-        delayed(run_trial)(material, one) for one in missing
+        delayed(run_trial)(material, one) for one in settings
     )
     with warnings.catch_warnings():
         # joblib takes TensorFlow for a memory leak, replaces the process, and says so
@@ -167,12 +175,11 @@ def run(material: Material, settings: Sequence[Settings], *, jobs: int | None = 
         for number, path in enumerate(tasks, start=1):
             found = files.read_json(path / "trial.json")
             print(
-                f"{number}/{len(missing)}  {found['about']}  {found['seconds']:.0f} s  UAR, int8: "
+                f"{number}/{len(settings)}  {found['about']}  {found['seconds']:.0f} s  UAR, int8: "
                 + "  ".join(f"{name} {score:.3f}" for name, score in found["uar"].items()),
                 flush=True,
             )
     get_reusable_executor().shutdown()  # each of its processes would keep a gigabyte
-    return folders
 
 
 def teachers_of(settings: Settings) -> list[Settings]:

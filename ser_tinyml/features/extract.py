@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -140,36 +141,15 @@ def compute_features(
     """
     chunks = folder / "chunks"
     chunks.mkdir(parents=True, exist_ok=True)
-    backgrounds = (
-        [*augment.read_backgrounds(background_folder, sample_rate=config.sample_rate).values()]
-        if background_folder
-        else []
-    )
-    settings = {
-        "features": config.hash,
-        "augmentation": asdict(augmentation),
-        "seed": seed,
-        "windows": windows,
-        "backgrounds": [files.sha256_bytes(noise.tobytes()) for noise in backgrounds],
-        "code": _code_hash(),
-    }
-    tasks = _tasks(rows, clips, settings, recordings=recordings)
-    missing = [task for task in tasks if not (chunks / task["file"]).is_file()]
     options = {
         "config": config,
         "augmentation": augmentation,
-        "backgrounds": backgrounds,
+        "backgrounds": _backgrounds(background_folder, config),
         "seed": seed,
         "windows": windows,
     }
-    results = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(
-        delayed(_compute_chunk)(task["clips"], chunks / task["file"], options) for task in missing
-    )
-    bar = tqdm(total=len(rows), unit="row", desc="features", mininterval=1, disable=not progress)
-    bar.update(sum(task["rows"] for task in tasks) - sum(task["rows"] for task in missing))
-    for done in results:
-        bar.update(done)
-    bar.close()
+    tasks = _tasks(rows, clips, _settings(options), recordings=recordings)
+    _compute(tasks, chunks, options, jobs=jobs, progress=progress)
     for name, (dtype, shape) in _arrays(config, windows=windows).items():
         path = folder / f"{name}.npy"
         _join(tasks, chunks, path, np.dtype(dtype), (len(rows), *shape))
@@ -178,6 +158,45 @@ def compute_features(
         if stale.name not in wanted:
             stale.unlink()
     return folder / "features.npy"
+
+
+def _backgrounds(folder: Path | None, config: FeatureConfig) -> list[np.ndarray]:
+    if folder is None:
+        return []
+    return [*augment.read_backgrounds(folder, sample_rate=config.sample_rate).values()]
+
+
+def _settings(options: Mapping[str, Any]) -> dict[str, Any]:
+    """All that decides the features of a clip but its samples, as JSON can hold it."""
+    return {
+        "features": options["config"].hash,
+        "augmentation": asdict(options["augmentation"]),
+        "seed": options["seed"],
+        "windows": options["windows"],
+        "backgrounds": [files.sha256_bytes(noise.tobytes()) for noise in options["backgrounds"]],
+        "code": _code_hash(),
+    }
+
+
+def _compute(
+    tasks: Sequence[Mapping[str, Any]],
+    chunks: Path,
+    options: dict[str, Any],
+    *,
+    jobs: int | None,
+    progress: bool,
+) -> None:
+    """Compute the chunks that are not there, on all cores."""
+    missing = [task for task in tasks if not (chunks / task["file"]).is_file()]
+    results = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(
+        delayed(_compute_chunk)(task["clips"], chunks / task["file"], options) for task in missing
+    )
+    rows = sum(task["rows"] for task in tasks)
+    bar = tqdm(total=rows, unit="row", desc="features", mininterval=1, disable=not progress)
+    bar.update(rows - sum(task["rows"] for task in missing))
+    for done in results:
+        bar.update(done)
+    bar.close()
 
 
 def _tasks(

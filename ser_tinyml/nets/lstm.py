@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -51,20 +51,13 @@ def build_lstm(
     """
     from ser_tinyml.nets.keras import keras
 
-    for name, value, least in (
-        ("n_frames", n_frames, 1),
-        ("n_inputs", n_inputs, 1),
-        ("n_classes", n_classes, 2),
-        ("dense_units", dense_units, 1),
-        *((f"units[{i}]", width, 1) for i, width in enumerate(units)),
-    ):
-        if value < least:
-            raise ValueError(f"{name}: expected at least {least}, found {value}")
+    _check({"n_frames": n_frames, "n_inputs": n_inputs, "dense_units": dense_units}, least=1)
+    _check({"n_classes": n_classes}, least=2)
+    _check({f"units[{number}]": width for number, width in enumerate(units)}, least=1)
     if not units:
         raise ValueError("units: expected at least one LSTM layer, found none")
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout: expected 0 <= dropout < 1, found {dropout}")
-
     features = keras.Input((n_frames, n_inputs), batch_size=batch_size, name="features")
     hidden = features
     for number, width in enumerate(units, start=1):
@@ -75,6 +68,12 @@ def build_lstm(
     hidden = keras.layers.Dropout(dropout, force_generator=True, name="dropout")(hidden)
     answer = keras.layers.Dense(n_classes, activation="softmax", name="probabilities")(hidden)
     return keras.Model(features, answer, name="lstm")
+
+
+def _check(numbers: Mapping[str, int], *, least: int) -> None:
+    for name, value in numbers.items():
+        if value < least:
+            raise ValueError(f"{name}: expected at least {least}, found {value}")
 
 
 def answers_at_every_step(

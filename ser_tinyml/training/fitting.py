@@ -58,9 +58,8 @@ def fit(
 ) -> Fitted:
     """Fit a net on the training rows; config.keep says which epoch counts.
 
-    After every epoch the whole state goes to folder/checkpoint, so that the same call takes up an
-    interrupted training and ends at the same weights, to the bit. A finished training is not
-    repeated. Test rows are not looked at.
+    After every epoch the whole state goes to folder/checkpoint: the same call takes up a training
+    and ends at the same weights, to the bit. Test rows are not looked at.
 
     Parameters
     ----------
@@ -75,28 +74,23 @@ def fit(
     frames
         Train on these bands, changed anew each epoch, instead of on the features as they are.
     teachers
-        For distillation: fitted models of the same inputs and classes. They hear each clip as it
-        was changed for this step, and in place of a loud copy the clip itself, changed alike; their
-        mean logit after each step is what is learned.
+        For distillation: fitted models, whose mean logit after each step is learned. They hear what
+        the net hears, and in place of a loud copy the clip itself, changed alike.
     say
         Gets one line an epoch.
 
     Raises
     ------
     DataError
-        If features and rows differ in number, training or validation has no rows, or something
-        that the configuration needs is missing.
+        If features and rows differ in number, or something that the configuration needs is missing.
     """
-    data = Batches.gather(features, rows, n_classes=len(classes), config=config, frames=frames)
     if bool(teachers) != (config.distillation > 0):
         raise DataError("training: expected teachers where distillation is over 0, and only there")
+    data = Batches.gather(features, rows, n_classes=len(classes), config=config, frames=frames)
     make_deterministic(config.seed)
     net = TrainedNet(data, n_classes=len(classes), config=config, teachers=teachers)
     state = Checkpoint(folder / "checkpoint", net, data.identity(config, teachers))
-    for line in state.history:
-        say(_said(line, config.epochs))
-    if state.history:
-        say(f"taken up after epoch {len(state.history)}")
+    _say_history(state, config, say)
     while len(state.history) < config.epochs and not _stopped(state.history, config):
         line = _epoch(net, data, len(state.history), classes=classes)
         best = max((old["validation_uar"] for old in state.history), default=-1.0)
@@ -111,6 +105,14 @@ def fit(
         net.use_average()
         kept = len(state.history)
     return Fitted(net.model, data.normalisation, pd.DataFrame(state.history), kept)
+
+
+def _say_history(state: Checkpoint, config: TrainingConfig, say: Callable[[str], None]) -> None:
+    """The epochs of a training that is taken up."""
+    for line in state.history:
+        say(_said(line, config.epochs))
+    if state.history:
+        say(f"taken up after epoch {len(state.history)}")
 
 
 def _epoch(net: TrainedNet, data: Batches, epoch: int, *, classes: Sequence[str]) -> dict[str, Any]:

@@ -28,6 +28,8 @@ from ser_tinyml.training.config import TEACHER, TrainingConfig, own_seed
 if TYPE_CHECKING:
     from ser_tinyml.nets.keras import keras
     from ser_tinyml.tflite.runtimes import TfliteMicroRuntime
+    from ser_tinyml.training.batches import Frames
+    from ser_tinyml.training.fitting import Fitted
 
 FACTS, HISTORY = "trained.json", "history.csv"
 
@@ -286,15 +288,13 @@ def train(
     DataError
         If rows or arrays are missing, or the net cannot be converted.
     """
-    from ser_tinyml.nets import models
     from ser_tinyml.training import fitting
     from ser_tinyml.training import teachers as teaching
-    from ser_tinyml.training.batches import Frames
 
     for line in what_the_board_cannot(recipe, data):
         say(line)
     options: dict[str, Any] = {"classes": data.classes, "folder": folder, "say": say}
-    options["frames"] = _frames(data, recipe, Frames)
+    options["frames"] = _frames(data, recipe)
     if teachers is None:
         teachers = teaching.train(
             data.features,
@@ -308,6 +308,14 @@ def train(
     fitted = fitting.fit(
         data.features, data.rows, config=recipe.training, teachers=teachers, **options
     )
+    return _calibrated(fitted, data)
+
+
+def _calibrated(fitted: Fitted, data: TrainingData) -> Trained:
+    """The net with the temperature that makes the validation rows' answers most likely."""
+    from ser_tinyml.nets import models
+    from ser_tinyml.training import fitting
+
     validation, inputs = data.part(splits.VALIDATION, fitted.normalisation)
     temperature = calibration.best_temperature(
         fitting.predict(fitted.model, inputs), validation["label_id"].to_numpy()
@@ -322,8 +330,10 @@ def train(
     )
 
 
-def _frames(data: TrainingData, recipe: Recipe, frames: Callable[..., Any]) -> Any:
+def _frames(data: TrainingData, recipe: Recipe) -> Frames | None:
     """The bands of the rows, to be changed in every epoch; None: they are not."""
+    from ser_tinyml.training.batches import Frames
+
     if recipe.frame_augmentation is None:
         return None
     if data.windows is None:
@@ -331,7 +341,7 @@ def _frames(data: TrainingData, recipe: Recipe, frames: Callable[..., Any]) -> A
             "frame_augmentation: expected bands of every row (windows.npy), found none: notebook "
             "02 writes them for features that a board can compute"
         )
-    return frames(data.windows, data.config, recipe.frame_augmentation)
+    return Frames(data.windows, data.config, recipe.frame_augmentation)
 
 
 def what_the_board_cannot(recipe: Recipe, data: TrainingData) -> list[str]:

@@ -74,16 +74,9 @@ def train(
         seeds = teacher_seeds(generation, teachers=teachers)
         paths = [folder / f"teacher_{len(trained) + n + 1}" for n in range(teachers)]
         say(f"teachers, generation {generation + 1} of {generations}: {teachers} nets")
+        options = {"classes": classes, "frames": frames, "taught_by": list(trained)}
         tasks = Parallel(n_jobs=min(jobs or os.cpu_count() or 1, teachers), return_as="generator")(
-            delayed(_fit)(
-                features,
-                rows,
-                classes=classes,
-                config=replace(own, seed=seed),
-                folder=path,
-                frames=frames,
-                taught_by=list(trained),
-            )
+            delayed(_fit)(features, rows, config=replace(own, seed=seed), folder=path, **options)
             for seed, path in zip(seeds, paths, strict=True)
         )
         with followed([path / LOG for path in paths]):

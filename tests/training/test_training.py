@@ -11,7 +11,6 @@ import pytest
 
 from ser_tinyml.features import FeatureConfig, cepstra, frame_augment
 from ser_tinyml.features.frame_augment import FrameAugmentConfig
-from ser_tinyml.features.normalisation import Normalisation
 from ser_tinyml.files import DataError
 from ser_tinyml.nets import models
 from ser_tinyml.nets.keras import make_deterministic, tf
@@ -432,48 +431,6 @@ def test_a_clip_and_its_loud_copy_stand_together(loud, row, version) -> None:
     lacking = (np.delete(features, row, axis=0), rows.drop(index=row).reset_index(drop=True))
     with pytest.raises(DataError, match=f"expected the version '{version}' of clip 3 too"):
         gathered(lacking, loud=0.5)
-
-
-def test_normalisation_survives_its_file(tmp_path) -> None:
-    rng = np.random.default_rng(0)
-    before = Normalisation.fit(rng.normal(5, 3, size=(20, 4, 2)).astype(np.float32))
-    after = Normalisation.load(before.save(tmp_path / "normalisation.json"))
-    np.testing.assert_array_equal(before.mean, after.mean)
-    np.testing.assert_array_equal(before.std, after.std)
-    (tmp_path / "bad.json").write_text('{"mean": [1, 2], "std": [1]}')
-    with pytest.raises(DataError, match="bad.json"):
-        Normalisation.load(tmp_path / "bad.json")
-
-
-def test_class_weights_follow_how_often_a_row_is_seen() -> None:
-    ids, share = np.array([0, 0, 0, 1, 1]), np.array([1.0, 1.0, 1.0, 0.5, 0.25])
-    weights = batches.class_weights(ids, n_classes=3, kind="balanced", share=share)
-    assert weights[1] / weights[0] == pytest.approx(4) and weights[2] == 0
-    assert (weights[ids] * share).sum() / share.sum() == pytest.approx(1)
-
-
-def test_class_weights() -> None:
-    ids = np.repeat([0, 1], [90, 10])
-    balanced = batches.class_weights(ids, n_classes=2, kind="balanced")
-    assert balanced[1] / balanced[0] == pytest.approx(9)
-    root = batches.class_weights(ids, n_classes=2, kind="sqrt")
-    assert root[1] / root[0] == pytest.approx(3)
-    assert (root[ids]).mean() == pytest.approx(1)
-    np.testing.assert_array_equal(batches.class_weights(ids, n_classes=2, kind="none"), [1, 1])
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [
-        *({"epochs": 0}, {"schedule": "linear"}, {"class_weights": "yes"}, {"patience": -1}),
-        *({"averaging": 1.0}, {"versions": "two"}, {"steps": "first"}, {"auxiliary": -0.5}),
-        *({"between_dropout": 1.0}, {"distillation": 1.5}, {"nonspeech": -1.0}, {"keep": "all"}),
-        {"taught_weights": "sqrt"},
-    ],
-)
-def test_a_bad_setting_is_refused(bad) -> None:
-    with pytest.raises(DataError, match=next(iter(bad))):
-        TrainingConfig(**bad)
 
 
 def test_rows_must_fit(data, frames, tmp_path) -> None:
