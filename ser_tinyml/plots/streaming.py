@@ -96,7 +96,7 @@ def delays(table: pd.DataFrame) -> Figure:
         ylabel="recordings",
     )
     if len(seconds):
-        axis.legend(frameon=False)
+        axis.legend(frameon=False, loc="upper right")
     return figure
 
 
