@@ -270,6 +270,11 @@ def _of_teachers(base: Settings) -> list[Ablation]:
     ]
 
 
+def names() -> list[str]:
+    """What can be asked for by name."""
+    return [ablation.name for ablation in table(Settings())]
+
+
 def run(
     material: Material,
     base: Settings,

@@ -103,7 +103,7 @@ class FeatureConfig:
     def __post_init__(self) -> None:
         def check(good: bool, expected: str) -> None:
             if not good:
-                raise DataError(f"feature configuration {self.name!r}: expected {expected}")
+                raise DataError(f"features: expected {expected}, in {self.name!r}")
 
         check(self.sample_rate > 0, f"sample_rate > 0, found {self.sample_rate}")
         check(

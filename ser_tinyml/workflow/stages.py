@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
+
+from ser_tinyml.files import DataError
 
 STAGES = (
     "01_index",
@@ -34,6 +36,29 @@ FIELDS_OF = {
 }
 
 
+# What no configuration checks, by name: in words, and as a test.
+LITERALS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "demo_scale": ("a share above 0, at most 1", lambda share: 0 < share <= 1),
+    "threshold": ("a probability from 0 to 1", lambda share: 0 <= share <= 1),
+    "seconds": ("above 0", lambda value: value > 0),
+    "alarm_hours": ("above 0", lambda value: value > 0),
+    "latency_inferences": ("1 or more", lambda count: count >= 1),
+    "epochs": ("1 or more", lambda count: count >= 1),
+    "teacher_epochs": ("1 or more", lambda count: count >= 1),
+    "demo_seed": ("0 or more", lambda seed: seed >= 0),
+    "seed": ("0 or more", lambda seed: seed >= 0),
+    "jobs": ("0 or more", lambda count: count >= 0),
+    "speed": ("0 or more", lambda speed: speed >= 0),
+    "seeds": ("whole numbers with spaces between", lambda text: _numbers(text)),
+    "test_folds": ("some of 0 to 4 with spaces between", lambda text: _numbers(text, below=5)),
+}
+# Names out of a table, by parameter: how they are separated, where the table is. "all" is all.
+NAMES = {
+    "conditions": (", ", "ser_tinyml.sound.degrade:CONDITIONS"),
+    "names": (" | ", "ser_tinyml.evaluation.ablations:names"),
+}
+
+
 def check(stage: str, parameters: Mapping[str, Any]) -> None:
     """Check the values of a stage's parameters, before anything runs.
 
@@ -44,6 +69,30 @@ def check(stage: str, parameters: Mapping[str, Any]) -> None:
     """
     for place in CONFIGURATIONS.get(stage, ()):
         pkgutil.resolve_name(place).of(parameters)
+    for name in parameters.keys() & LITERALS:
+        expected, good = LITERALS[name]
+        if not good(parameters[name]):
+            raise DataError(f"{name}: expected {expected}, found {parameters[name]!r}")
+    for name in parameters.keys() & NAMES:
+        separator, place = NAMES[name]
+        if parameters[name] != "all":
+            known = pkgutil.resolve_name(place)
+            known = known() if callable(known) else known
+            _check_names(name, parameters[name].split(separator), list(known))
+
+
+def _numbers(text: str, *, below: int | None = None) -> bool:
+    """Whether a text is whole numbers with spaces between, one at least."""
+    words = text.split()
+    return bool(words) and all(
+        word.isdecimal() and (below is None or int(word) < below) for word in words
+    )
+
+
+def _check_names(name: str, wanted: Iterable[str], known: Sequence[str]) -> None:
+    for one in wanted:
+        if one not in known:
+            raise DataError(f"{name}: expected 'all' or some of {known}, found {one!r}")
 
 
 def dotted(name: str) -> str | None:
