@@ -2,39 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 
-import contributing
 import pytest
 
 from ser_tinyml.provenance import ROOT
 
 TEXT = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 POINTED_TO = re.findall(r"`((?:ser_tinyml|tests|firmware|training)/[\w./]+)`", TEXT)
-
-
-@pytest.mark.slow
-def test_the_net_can_be_built(tmp_path):
-    code = (
-        "from ser_tinyml.nets import registry\n"
-        "net = registry.find('dense')\n"
-        "print(net.options({}))\n"
-        "print(net.build(n_frames=47, n_inputs=80, n_classes=4).output_shape)"
-    )
-    path = tmp_path / "my_net.py"
-    path.write_text(contributing.example("Add a net", "python"), encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "SER_PLUGINS": str(path)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert lines == ["{'width': 32}", "(None, 4)"]
 
 
 def test_what_the_house_says_of_itself_is_what_is_tested():

@@ -77,7 +77,7 @@ def build(
         with contextlib.nullcontext() if kind.for_training else _names_and_generators():
             model = kind.build(**shape, batch_size=batch_size, **options)
     except (TypeError, ValueError) as error:
-        raise files.DataError(f"net {net!r}: {error}") from error
+        raise files.DataError(f"net {net!r} with {options}: {error}") from error
     last = model.layers[-1]
     softmax = getattr(last, "activation", None) is keras.activations.softmax
     if last.name != ANSWER or not isinstance(last, keras.layers.Dense) or not softmax:
