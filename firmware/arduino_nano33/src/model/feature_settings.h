@@ -5,7 +5,7 @@
 namespace ser {
 namespace model {
 
-constexpr char kFeatureSettingsId[] = "4dec77c6a2a5927f";
+constexpr char kFeatureSettingsId[] = "8b7da2eb2397c9ee";
 constexpr char kFeatureHash[] =
     "b9b54b59d6a39f566a111e52d4a756a1ea46c43392191b437cf051dbb1571b86";
 

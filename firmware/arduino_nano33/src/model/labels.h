@@ -5,10 +5,10 @@
 namespace ser {
 namespace model {
 
-constexpr char kLabelsId[] = "4dec77c6a2a5927f";
+constexpr char kLabelsId[] = "8b7da2eb2397c9ee";
 constexpr int kLabelCount = 4;
 constexpr const char* kLabels[kLabelCount] = {"neutral", "happy", "surprise", "unpleasant"};
-constexpr float kUnsureThreshold = 0.8828125f;  // less probable is "unsure"
+constexpr float kUnsureThreshold = 0.85546875f;  // less probable is "unsure"
 
 }  // namespace model
 }  // namespace ser

@@ -5,7 +5,7 @@
 namespace ser {
 namespace model {
 
-constexpr char kListeningId[] = "4dec77c6a2a5927f";
+constexpr char kListeningId[] = "8b7da2eb2397c9ee";
 
 // ser_tinyml/device/listening.py has the reasons. Frames are those of this model's features.
 
