@@ -69,7 +69,8 @@ def _run(options: argparse.Namespace) -> None:
     name = options.run or options.experiment or ("real" if options.data else "demo")
     folder = runs.folder_of(name)
     values = parameters.experiment(options.experiment) if options.experiment else {}
-    stages = options.stage or str(values.pop("stages", "")).split() or STAGES
+    own = str(values.pop("stages", "")).split()
+    stages = options.stage or own or STAGES
     given = _given(options.parameters)
     if not options.data:
         print("No recordings given: this run speaks its own. Synthetic speech proves the")

@@ -275,6 +275,9 @@ def test_an_experiment_is_a_file_of_parameters_and_gives_the_run_its_name(monkey
     assert folder == ROOT / "runs" / "leaky"
     assert options["parameters"] == {"epochs": "1", "keep": "last"}
     assert options["stages"] == ["01_index", "02_features"]
+    assert commands.main(["run", "--experiment", "leaky", "--stage", "03_train"]) == 0
+    assert calls[1][1]["stages"] == ["03_train"]
+    assert calls[1][1]["parameters"] == {"epochs": 20, "keep": "last"}
 
 
 def test_a_wrong_command_is_one_line_and_exit_status_1(capsys):
