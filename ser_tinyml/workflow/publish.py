@@ -77,36 +77,46 @@ def publish(run_dir: str | Path, *, root: str | Path = ROOT, synthetic: bool = F
         section = results.card_section(run.metrics(results.EVALUATION))
         new[CARD] = new[CARD] + b"\n" + section.encode()
     pictures = _pictures(run, finished)
-    pictures = {name: pictures[name] for name in _shown(root, new[CARD]) if name in pictures}
+    shown = _shown(root, new[CARD])
+    pictures = {name: pictures[name] for name in shown if name in pictures}
     new |= {f"{IMAGES}/{name}": files.read_bytes(path) for name, path in pictures.items()}
     new |= _notebooks(run, root, finished, players=is_synthetic)
     metrics = {stage: run.metrics(stage) for stage in finished}
     new[METRICS] = _json({**metrics, "run": _about(run, finished, pictures)})
-    return _put(root, new)
+    return _put(root, new, keep=[f"{IMAGES}/{name}" for name in shown])
 
 
-def _put(root: Path, new: dict[str, bytes]) -> list[Path]:
+def _put(root: Path, new: dict[str, bytes], *, keep: Iterable[str]) -> list[Path]:
     """Write what is new or has changed; what an earlier run put there and this does not, goes.
+
+    Parameters
+    ----------
+    keep
+        What stays nevertheless: a picture that a text shows and this run did not make.
 
     Returns
     -------
     The files that were written or are no longer there.
     """
-    old = [path for place in FOLDERS.values() for path in (root / place).rglob("*")]
-    if (root / METRICS).is_file():
-        listed = files.read_json(root / METRICS).get("run", {}).get("images", [])
-        old += [root / IMAGES / name for name in listed]
-    changed = []
-    for path in sorted(path for path in old if path.is_file()):
-        if path.relative_to(root).as_posix() not in new:
-            path.unlink()
-            changed.append(path)
+    stays = {*new, *keep}
+    changed = [path for path in _earlier(root) if path.relative_to(root).as_posix() not in stays]
+    for path in changed:
+        path.unlink()
     for place, data in sorted(new.items()):
         path = root / place
         if not path.is_file() or path.read_bytes() != data:
             files.write_bytes(path, data)
             changed.append(path)
     return changed
+
+
+def _earlier(root: Path) -> list[Path]:
+    """Files of folders and pictures that an earlier run put there, in order."""
+    old = [path for place in FOLDERS.values() for path in (root / place).rglob("*")]
+    if (root / METRICS).is_file():
+        listed = files.read_json(root / METRICS).get("run", {}).get("images", [])
+        old += [root / IMAGES / name for name in listed]
+    return sorted(path for path in old if path.is_file())
 
 
 def _notebooks(

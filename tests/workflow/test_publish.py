@@ -39,7 +39,7 @@ def made(tmp_path_factory) -> Path:
     toy_notebooks.write_all(root / "notebooks")
     toy_notebooks.write(root / "notebooks", "02_features", SHOW, PICTURE)
     files.write_text(root / "recordings of mine" / "one.wav", "one")
-    files.write_text(root / "README.md", "![What it is](images/figure.png) ![](images/old.png)")
+    files.write_text(root / "README.md", "![What it is](images/figure.png) ![](images/shown.png)")
     folders = {"notebooks_dir": root / "notebooks", "progress": False}
     recordings = root / "recordings of mine"
     pipeline.run(root / "runs/real", recordings=recordings, parameters={"mb": 2}, **folders)
@@ -175,12 +175,16 @@ def test_a_synthetic_run_is_published_only_if_asked_for_and_keeps_its_players(ro
 def test_what_an_earlier_run_put_there_goes_and_what_people_put_there_stays(root):
     files.write_text(root / "firmware/arduino_nano33/src/model/old.cpp", "old")
     files.write_text(root / "images" / "old.png", "old")
+    files.write_text(root / "images" / "shown.png", "not made by this run")
     files.write_text(root / "images" / "board.png", "a photograph")
     files.write_text(root / "models" / "README.md", "text")
-    files.write_json(root / "models" / "metrics.json", {"run": {"images": ["old.png"]}})
+    files.write_json(
+        root / "models" / "metrics.json", {"run": {"images": ["old.png", "shown.png"]}}
+    )
     changed = put(root)
     assert {"images/old.png", "firmware/arduino_nano33/src/model/old.cpp"} <= set(changed)
     assert [path.name for path in root.rglob("old.*")] == []
+    assert (root / "images" / "shown.png").is_file()
     assert (root / "images" / "board.png").is_file() and (root / "models/README.md").is_file()
 
 
