@@ -286,4 +286,4 @@ def test_a_wrong_command_is_one_line_and_exit_status_1(capsys):
         "error: no such folder: expected a folder of recordings, found none\n"
     )
     assert commands.main(["run", "epochs"]) == 1
-    assert "epochs: expected name=value" in capsys.readouterr().err
+    assert "epochs: expected NAME=VALUE" in capsys.readouterr().err
