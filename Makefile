@@ -65,6 +65,7 @@ help:
 	@echo 'make bench DATA=/path/to/corpora  feature extraction against the straightforward loop'
 	@echo 'make emulate                      the firmware on an emulated Cortex-M4F, bit for bit'
 	@echo 'make publish RUN=release          put a run'"'"'s model, figures, C++ and notebooks in place'
+	@echo '    PARAMS=--research             only notebooks 07 and 08, which follow 01: the model stays'
 	@echo 'make results                      the table and picture of the README, from runs'
 	@echo 'make lock                         requirements.lock from pyproject.toml'
 	@echo '    PARAMS=--upgrade              with the newest versions'

@@ -6,8 +6,6 @@ import argparse
 
 from ser_tinyml.commands.command import Command
 
-RUNS = ("published", "clip_random", "seven_random", "release")
-
 
 def _bench_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="FOLDER", required=True, help="folder of the corpora")
@@ -95,13 +93,20 @@ def _publish_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--synthetic", action="store_true", help="also if it was trained on synthetic speech"
     )
+    parser.add_argument(
+        "--research",
+        action="store_true",
+        help="only notebooks 07 and 08: the released model stays",
+    )
 
 
 def _publish(options: argparse.Namespace) -> None:
     from ser_tinyml.provenance import ROOT
     from ser_tinyml.workflow import publish, runs
 
-    for path in publish.publish(runs.folder_of(options.run), synthetic=options.synthetic):
+    folder = runs.folder_of(options.run)
+    how = {"synthetic": options.synthetic, "research": options.research}
+    for path in publish.publish(folder, **how):
         print(path.relative_to(ROOT).as_posix())
 
 
@@ -111,7 +116,7 @@ PUBLISH = Command(
     description="Copies what a finished run made to where the repository keeps it: the released "
     "model, its C++ and golden clips, the pictures and the executed notebooks. Prints what "
     "changed; writes nothing unless it can write all.",
-    examples=("publish release",),
+    examples=("publish release", "publish release --research"),
     options=_publish_options,
     run=_publish,
     in_checkout=True,
@@ -122,16 +127,16 @@ def _results_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "runs",
         nargs="*",
-        default=RUNS,
         metavar="RUN",
-        help=f"names of runs (default: {' '.join(RUNS)})",
+        help="names of runs; the lines of others stay (default: those of the README)",
     )
 
 
 def _results(options: argparse.Namespace) -> None:
     from ser_tinyml.workflow import results, runs
 
-    print(results.publish([runs.folder_of(name) for name in options.runs]).to_string(index=False))
+    names = options.runs or results.RUNS
+    print(results.publish([runs.folder_of(name) for name in names]).to_string(index=False))
 
 
 RESULTS = Command(

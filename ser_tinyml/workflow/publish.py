@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +39,16 @@ READMES = ("README.md", f"{FIRMWARE}/README.md", "models/README.md", "data/READM
 IMAGES = "images"  # no picture but those that one of these shows, or the model card
 PICTURE = re.compile(rb"\bimages/([\w.-]+\.png)")
 METRICS = "models/metrics.json"
+INDEX = STAGES[0]  # which the stages of research follow
 
 
-def publish(run_dir: str | Path, *, root: str | Path = ROOT, synthetic: bool = False) -> list[Path]:
+def publish(
+    run_dir: str | Path,
+    *,
+    root: str | Path = ROOT,
+    synthetic: bool = False,
+    research: bool = False,
+) -> list[Path]:
     """Publish a finished run. Nothing is written unless all of it can be.
 
     Parameters
@@ -52,6 +59,9 @@ def publish(run_dir: str | Path, *, root: str | Path = ROOT, synthetic: bool = F
         The repository.
     synthetic
         Allow a run on synthetic speech, whose model recognises nothing.
+    research
+        Only notebooks 07 and 08, which follow stage 01: the model stays that of an earlier run on
+        the same recordings.
 
     Returns
     -------
@@ -63,7 +73,9 @@ def publish(run_dir: str | Path, *, root: str | Path = ROOT, synthetic: bool = F
         If a stage is missing, stages do not belong together, or a notebook's code has changed.
     """
     run, root = Run(Paths.short(run_dir)), Path(root).resolve()
-    finished = _finished(run)
+    if research:
+        return _publish_research(run, root)
+    finished = _finished(run, STAGES)
     is_synthetic = run.metrics("01_index").get("synthetic", True)
     if is_synthetic and not synthetic:
         raise DataError(
@@ -73,17 +85,48 @@ def publish(run_dir: str | Path, *, root: str | Path = ROOT, synthetic: bool = F
     new = {place: files.read_bytes(run.input(*source)) for source, place in FILES.items()}
     for (stage, name), place in FOLDERS.items():
         new |= {f"{place}/{path}": data for path, data in _content(run.folder / stage / name)}
-    if results.EVALUATION in finished:
-        section = results.card_section(run.metrics(results.EVALUATION))
-        new[CARD] = new[CARD] + b"\n" + section.encode()
-    pictures = _pictures(run, finished)
+    new[CARD] = _card(new[CARD], run, finished)
     shown = _shown(root, new[CARD])
-    pictures = {name: pictures[name] for name in shown if name in pictures}
+    pictures = _pictures(run, finished, shown)
     new |= {f"{IMAGES}/{name}": files.read_bytes(path) for name, path in pictures.items()}
     new |= _notebooks(run, root, finished, players=is_synthetic)
     metrics = {stage: run.metrics(stage) for stage in finished}
     new[METRICS] = _json({**metrics, "run": _about(run, finished, pictures)})
     return _put(root, new, keep=[f"{IMAGES}/{name}" for name in shown])
+
+
+def _publish_research(run: Run, root: Path) -> list[Path]:
+    """Publish the stages of research of a run, beside the model that is there."""
+    finished = _finished(run, [INDEX])
+    known = files.read_json(root / METRICS)
+    if finished.keys() == {INDEX}:
+        raise DataError(f"{run.folder}: expected one of {', '.join(RESEARCH)} to be done")
+    if known[INDEX] != run.metrics(INDEX):
+        raise DataError(
+            f"{run.folder}: expected the recordings that the released model was made from, "
+            f"found others: its {INDEX}/metrics.json is not that in {METRICS}"
+        )
+    del finished[INDEX]
+    new = {CARD: _card(files.read_bytes(root / CARD), run, finished)}
+    pictures = _pictures(run, finished, _shown(root, new[CARD]))
+    new |= {f"{IMAGES}/{name}": files.read_bytes(path) for name, path in pictures.items()}
+    new |= _notebooks(run, root, finished, players=False)
+    about = _about(run, finished, {*known["run"]["images"], *pictures})
+    for what, of_stages in known["run"].items():
+        if isinstance(of_stages, dict):
+            about[what] = {**of_stages, **about[what]}
+    metrics = {stage: run.metrics(stage) for stage in finished}
+    about["name"] = known["run"]["name"]
+    new[METRICS] = _json({**known, **metrics, "run": about})
+    return _put(root, new, keep=[path.relative_to(root).as_posix() for path in _earlier(root)])
+
+
+def _card(card: bytes, run: Run, finished: Iterable[str]) -> bytes:
+    """The model card with what stage 07 found, where the run has it."""
+    if results.EVALUATION not in finished:
+        return card
+    section = results.card_section(run.metrics(results.EVALUATION)).encode()
+    return card.partition(section.partition(b"\n")[0])[0].rstrip(b"\n") + b"\n\n" + section
 
 
 def _put(root: Path, new: dict[str, bytes], *, keep: Iterable[str]) -> list[Path]:
@@ -142,13 +185,13 @@ def _shown(root: Path, card: bytes) -> list[str]:
     return sorted({name.decode() for text in texts for name in PICTURE.findall(text)})
 
 
-def _finished(run: Run) -> dict[str, dict[str, Any]]:
+def _finished(run: Run, stages: Sequence[str]) -> dict[str, dict[str, Any]]:
     """What is known of each stage, where every one was made from the one it follows.
 
     The stages of research are published where the run has them.
     """
     finished: dict[str, dict[str, Any]] = {}
-    for stage in (*STAGES, *(name for name in RESEARCH if (run.folder / name / DONE).is_file())):
+    for stage in (*stages, *(name for name in RESEARCH if (run.folder / name / DONE).is_file())):
         finished[stage] = pipeline.done(run.folder, stage)
         before = finished[FOLLOWS[stage]]["key"] if stage in FOLLOWS else ""
         if finished[stage]["previous"] != before:
@@ -173,8 +216,8 @@ def _content(folder: Path) -> Iterator[tuple[str, bytes]]:
         yield path.relative_to(folder).as_posix(), path.read_bytes()
 
 
-def _pictures(run: Run, finished: Iterable[str]) -> dict[str, Path]:
-    """The PNG pictures of all finished stages, by name."""
+def _pictures(run: Run, finished: Iterable[str], shown: Iterable[str]) -> dict[str, Path]:
+    """The PNG pictures of finished stages that a text shows, by name."""
     pictures: dict[str, Path] = {}
     for stage in finished:
         for path in sorted((run.folder / stage).rglob("*.png")):
@@ -184,7 +227,7 @@ def _pictures(run: Run, finished: Iterable[str]) -> dict[str, Path]:
                     f"found another at {pictures[path.name]}"
                 )
             pictures[path.name] = path
-    return pictures
+    return {name: pictures[name] for name in shown if name in pictures}
 
 
 def _about(

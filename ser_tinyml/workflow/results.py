@@ -23,6 +23,7 @@ from ser_tinyml.workflow.runs import Run
 from ser_tinyml.workflow.stages import RESEARCH
 
 EVALUATION = RESEARCH[0]
+RUNS = ("published", "clip_random", "seven_random", "release")  # in the order of the tables
 SCORES = (  # of a part of an evaluation
     *("uar", "uar_std", "float_uar", "accuracy", "macro_f1"),
     *("majority_accuracy", "majority_uar"),
@@ -227,6 +228,11 @@ def card_section(found: dict[str, Any]) -> str:
     )
 
 
+def _order(line: dict[str, Any]) -> int:
+    """Where a run's lines stand: those of `RUNS` first."""
+    return [*RUNS, line["name"]].index(line["name"])
+
+
 def _place(item: tuple[str, Any]) -> int:
     """Where a condition stands in `degrade.CONDITIONS`; recorded noise comes after them."""
     return [*degrade.CONDITIONS, item[0]].index(item[0])
@@ -293,14 +299,20 @@ def four_classes(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def publish(run_dirs: Sequence[str | Path], *, root: Path = ROOT) -> pd.DataFrame:
     """Write models/results.json, images/results.png and the README's table from finished runs.
 
+    The lines of other runs stay as they are.
+
     Returns
     -------
     table
         The lines of all runs.
     """
-    lines = [line for run_dir in run_dirs for line in collect(run_dir)]
-    results = [*QUOTED, *plain_numbers(lines)]
-    files.write_json(root / "models" / "results.json", results)
+    lines = plain_numbers([line for run_dir in run_dirs for line in collect(run_dir)])
+    place = root / "models" / "results.json"
+    before = files.read_json(place) if place.is_file() else []
+    renewed = {line["name"] for line in [*QUOTED, *lines]}
+    others = [line for line in before if line["name"] not in renewed]
+    results = [*QUOTED, *sorted([*others, *lines], key=_order)]
+    files.write_json(place, results)
     style.use()
     style.save(plots.by_test(four_classes(results)), root / "images" / "results.png")
     readme = files.read_bytes(root / "README.md").decode()

@@ -95,11 +95,49 @@ def test_research_that_the_run_has_goes_into_the_card_and_beside_the_notebooks(r
     changed = put(root)
     assert set(changed) - set(plain) == {f"notebooks/{stage}.ipynb" for stage in RESEARCH}
     card = (root / "models/MODEL_CARD.md").read_text()
-    assert card.startswith("card\n## Speakers never heard") and "| TESS | 1 | 0.600" in card
+    assert card.startswith("card\n\n## Speakers never heard") and "| TESS | 1 | 0.600" in card
     metrics = files.read_json(root / "models/metrics.json")
     assert metrics["07_evaluate"] == plain_numbers(toy_notebooks.EVALUATION)
     assert metrics["08_ablations"] == {"seeds": "0"}
     assert put(root) == []
+
+
+def test_research_alone_leaves_the_model_of_another_run(root):
+    put(root)
+    files.write_text(root / "models/int8.tflite", "of another run")
+    folder = toy_notebooks.write_all(root / "notebooks", RESEARCH)
+    options = {"notebooks_dir": folder, "progress": False}
+    recordings = root / "recordings of mine"
+    stages = ["01_index", *RESEARCH]
+    pipeline.run(root / "runs/folds", stages=stages, recordings=recordings, **options)
+    with pytest.raises(DataError, match="folds.*02_features"):
+        put(root, "folds")
+    changed = put(root, "folds", research=True)
+    assert changed == [
+        "models/MODEL_CARD.md",
+        "models/metrics.json",
+        *(f"notebooks/{stage}.ipynb" for stage in RESEARCH),
+    ]
+    assert (root / "models/int8.tflite").read_text() == "of another run"
+    metrics = files.read_json(root / "models/metrics.json")
+    assert metrics["run"]["name"] == "real" and metrics["08_ablations"] == {"seeds": "0"}
+    assert set(metrics["run"]["seconds"]) == {*STAGES, *RESEARCH}
+    card = (root / "models/MODEL_CARD.md").read_text()
+    assert card.count("## Speakers never heard") == 1
+    assert put(root, "folds", research=True) == []
+
+
+def test_research_on_other_recordings_or_none_is_refused(root):
+    put(root)
+    with pytest.raises(DataError, match="real: expected one of 07_evaluate"):
+        put(root, research=True)
+    metrics = files.read_json(root / "models/metrics.json")
+    files.write_json(root / "models/metrics.json", {**metrics, "01_index": {"synthetic": False}})
+    folder = toy_notebooks.write_all(root / "notebooks", RESEARCH)
+    options = {"notebooks_dir": folder, "progress": False, "recordings": None}
+    pipeline.run(root / "runs/real", stages=RESEARCH, **options)
+    with pytest.raises(DataError, match="real: expected the recordings that the released model"):
+        put(root, research=True)
 
 
 def test_publishing_twice_changes_nothing(root):

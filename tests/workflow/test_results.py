@@ -147,6 +147,8 @@ def test_publishing_twice_changes_nothing(tmp_path) -> None:
     first = [(tmp_path / name).read_bytes() for name in written]
     results.publish(runs, root=tmp_path)
     assert [(tmp_path / name).read_bytes() for name in written] == first
+    results.publish(runs[:1], root=tmp_path)  # the other's lines stay
+    assert [(tmp_path / name).read_bytes() for name in written] == first
     text = readme.read_text(encoding="utf-8")
     assert text.startswith("head\n") and text.endswith("tail\n") and "stale" not in text
     assert text.index("**71.0 %**") < text.index("<!-- results -->") < text.index("72.88 %")
