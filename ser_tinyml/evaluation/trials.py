@@ -356,7 +356,7 @@ def _data(material: Material, settings: Settings) -> TrainingData:
         features=files.open_array(folder / "features.npy")[index],
         windows=files.open_array(folder / "windows.npy")[index] if windows else None,
         config=settings.rows.features,
-        classes=settings.rows.classes,
+        classes=settings.rows.settled(material.clips).classes,
     )
 
 
