@@ -143,15 +143,21 @@ def scan(folder: str | Path, *, progress: bool = True, jobs: int | None = None) 
     )
 
 
-def names(folder: str | Path) -> pd.DataFrame:
+def names(folder: str | Path | None) -> pd.DataFrame:
     """What the recordings below a folder are called, without listening to any.
+
+    Parameters
+    ----------
+    folder
+        None: what those of the synthetic corpus will be called.
 
     Returns
     -------
     table
         Columns corpus, speaker, emotion; a line a recording.
     """
-    naming = labelled.name(Path(folder), _walk(Path(folder))[0])
+    paths = [clip.path for clip in demo.clips()] if folder is None else _walk(Path(folder))[0]
+    naming = labelled.name(None if folder is None else Path(folder), paths)
     rows = [(corpus.name, clip.speaker, clip.emotion) for _, corpus, clip in naming.named]
     return pd.DataFrame(rows, columns=["corpus", "speaker", "emotion"])
 

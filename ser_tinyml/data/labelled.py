@@ -83,18 +83,18 @@ class _Own:
         )
 
 
-def name(folder: Path, paths: Sequence[str]) -> Naming:
+def name(folder: Path | None, paths: Sequence[str]) -> Naming:
     """Say of every recording what it is.
 
     Parameters
     ----------
     folder
-        Of the recordings.
+        Of the recordings; None: there are no tables.
     paths
         Of the recordings, relative to it.
     """
     found = Naming()
-    listed, governed = _from_tables(folder, paths, found)
+    listed, governed = _from_tables(folder, paths, found) if folder else ([], set())
     done = {row.path for row in listed} | {path for path, *_ in found.left_out}
     unknown = _identified([path for path in paths if path not in done], governed, found)
     in_folders = _from_folders(unknown, alone=not found.named, found=found)

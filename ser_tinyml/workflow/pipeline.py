@@ -83,8 +83,7 @@ def run(
             raise DataError(f"{recordings}: expected a folder of recordings, found none")
         paths = Paths(notebooks_dir)
         known = _prepared(_names(stages), parameters or {}, run_dir, recordings, paths=paths)
-        if recordings is not None:
-            _check_labels(known, stages, recordings)
+        _check_labels(known, stages, recordings)
         with held(run_dir):
             work = _Work(run_dir, paths=paths, force=force, progress=progress)
             for number, stage in enumerate(known, start=1):
@@ -185,8 +184,12 @@ def _prepared(
     ]
 
 
-def _check_labels(known: Sequence[_Stage], stages: Sequence[str], recordings: str | Path) -> None:
+def _check_labels(
+    known: Sequence[_Stage], stages: Sequence[str], recordings: str | Path | None
+) -> None:
     """Refuse a class set that finds no clip, by the names of the recordings alone."""
+    if recordings is None and not any(stage.parameters.get("speak_demo") for stage in known):
+        return  # they are somewhere that a parameter says, and stage 01 has read them
     for stage in known:
         if stage.name in stages:
             check_recordings(stage.name, stage.parameters, recordings)

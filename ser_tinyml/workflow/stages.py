@@ -91,8 +91,15 @@ def check(stage: str, parameters: Mapping[str, Any]) -> None:
             _check_names(name, parameters[name].split(separator), list(known))
 
 
-def check_recordings(stage: str, parameters: Mapping[str, Any], recordings: str | Path) -> None:
+def check_recordings(
+    stage: str, parameters: Mapping[str, Any], recordings: str | Path | None
+) -> None:
     """Check a stage's parameters against what the recordings are called, before anything runs.
+
+    Parameters
+    ----------
+    recordings
+        Their folder; None: those of the synthetic corpus.
 
     Raises
     ------
