@@ -223,7 +223,9 @@ def trial_folder(material: Material, settings: Settings) -> Path:
     """Where a trial is kept: its name says what it was made from."""
     clips = material.clips.assign(fold=folds.assign(material.clips))
     columns = ["key", "sha256", "corpus", "speaker", "sex", "emotion", "fold"]
-    identity = [settings.to_dict(), _code(), clips[columns].astype(str).to_numpy().tolist()]
+    columns += ["session", "given_split"]
+    known = clips.reindex(columns=columns, fill_value="").astype(str).to_numpy().tolist()
+    identity = [settings.to_dict(), _code(), known]
     return material.folder / "trials" / files.sha256_json(identity)[:20]
 
 

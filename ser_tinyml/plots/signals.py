@@ -65,6 +65,7 @@ def _sides(axis: Axes, counts: pd.DataFrame) -> None:
             axis.bar(range(len(counts)), counts[split], bottom=bottom, color=colour, width=0.8)
             bottom += counts[split].to_numpy()
     axis.set_ylim(top=1.08 * bottom.max())
+    axis.set_xlim(-0.6, max(len(counts), 6) - 0.4)  # one speaker gets a bar, not a slab
     axis.grid(axis="x", visible=False)
 
 

@@ -23,10 +23,11 @@ TAKES = 10  # of each label
 QUICK = {
     "augmented_rows": 1,
     "loud": 0.0,
-    "epochs": 12,
+    "epochs": 40,
     "teachers": 0,
     "generations": 0,
-    "training.units": [32],
+    "training.units": [64],
+    "training.learning_rate": 0.005,
     "training.averaging": 0.9,
     "latency_inferences": 5,
     "jobs": 1,
