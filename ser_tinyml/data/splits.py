@@ -171,6 +171,12 @@ def held_out(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[tested].reset_index(drop=True)
 
 
+def heard(rows: pd.DataFrame) -> list[str]:
+    """Speakers who are scored and trained on, in order; nobody where a score is of new voices."""
+    trained = set(rows.loc[rows["split"] == TRAIN, "speaker"])
+    return sorted(trained & set(held_out(rows)["speaker"]))
+
+
 def meaning(rows: pd.DataFrame) -> str:
     """Say in a sentence what a score on the held-out rows means: whose voices they are.
 
@@ -182,18 +188,17 @@ def meaning(rows: pd.DataFrame) -> str:
     scored, train = held_out(rows), rows[rows["split"] == TRAIN]
     if set(scored["key"]) & set(train["key"]):
         return "Scored on other versions of clips that are trained on: it says nothing of new ones."
-    scored = scored.drop_duplicates("key")
-    heard = scored["speaker"].isin(train["speaker"])
-    if not heard.any():
+    scored, names = scored.drop_duplicates("key"), heard(rows)
+    if not names:
         return "Scored on speakers who are not trained on."
-    if not heard.all():
+    known = scored["speaker"].isin(names)
+    if not known.all():
         return (
-            f"{heard.sum()} of {len(scored)} scored clips are of speakers who are trained on: it "
+            f"{known.sum()} of {len(scored)} scored clips are of speakers who are trained on: it "
             "flatters as a score on new voices."
         )
     sessions = set(_text(scored, "session"))
     other = "clips" if sessions & {"", *_text(train, "session")} else "recording sessions"
-    names = sorted(set(scored["speaker"]))
     trained = train["speaker"].nunique()
     if trained == 1:
         return (

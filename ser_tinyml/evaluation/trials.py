@@ -348,6 +348,11 @@ def _write_trial(folder: Path, settings: Settings, **facts: Any) -> None:
 def _data(material: Material, settings: Settings) -> TrainingData:
     """The rows of a trial, with the features and bands of each."""
     plan = plan_rows(material.clips, settings.rows)
+    if settings.rows.protocol in splits.BY_SPEAKER and (heard := splits.heard(plan)):
+        raise DataError(
+            f"trial: expected a test on new voices, found {', '.join(heard)} on both sides: "
+            "recordings of few speakers are scored by a run of their own"
+        )
     table, folder = material.arrays(settings)
     index = pd.MultiIndex.from_frame(table).get_indexer(
         pd.MultiIndex.from_frame(plan[["key", "variant"]])

@@ -53,6 +53,7 @@ def test_three_speakers_or_more_are_dealt_whole(speakers, test_fold) -> None:
     assert all(len(found) == 1 for found in sides(rows).values())
     assert set(rows["split"]) == set(splits.SIDES)
     assert splits.meaning(rows) == "Scored on speakers who are not trained on."
+    assert splits.heard(rows) == []
 
 
 @pytest.mark.parametrize("test_fold", range(folds.N_FOLDS))
@@ -65,7 +66,9 @@ def test_fewer_speakers_are_dealt_by_session(speakers, test_fold) -> None:
     of_side = rows.groupby("split")["label"].nunique()
     assert of_side.to_dict() == dict.fromkeys(splits.SIDES, len(LABELS))
     said = splits.meaning(rows)
+    assert set(splits.heard(rows)) <= {"own-s0", "own-s1"}
     if speakers == 1:
+        assert splits.heard(rows) == ["own-s0"]
         assert said == (
             "Scored on other recording sessions of the one speaker who is trained on, own-s0: it "
             "says how well this voice is known, and nothing of other voices."
