@@ -85,7 +85,10 @@ def summary(scan: Scan) -> dict[str, Any]:
         "left_out": len(scan.left_out),
         "left_out_by_reason": dict(Counter(scan.left_out["reason"])),
         "completeness": scan.completeness.set_index("corpus").to_dict(orient="index"),
-        "headline": [f"{len(clips)} clips of {speakers} speakers, {len(scan.left_out)} left out"],
+        "headline": [
+            f"{len(clips)} clips of {speakers} speakers, {len(scan.left_out)} left out",
+            *scan.taken,
+        ],
     }
 
 
