@@ -47,7 +47,7 @@ def speak(folder: Path, *, takes: int = TAKES) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_three_labels_of_ones_own_become_a_sketch(tmp_path):
     recordings, run = tmp_path / "mine", tmp_path / "run"
     speak(recordings)
