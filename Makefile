@@ -51,7 +51,7 @@ endif
 
 help:
 	@echo 'make run                          all notebooks, on speech that the project speaks itself'
-	@echo 'make run DATA=/path/to/corpora    the same on real recordings'
+	@echo 'make run DATA=/path/to/corpora    the same on real recordings, published or your own'
 	@echo '    PARAMS="epochs=5 seed=1"      any parameter of any notebook'
 	@echo '    EXPERIMENT=published          the parameters in notebooks/experiments/published.yaml'
 	@echo '    RUN=name                      into runs/name (default: demo, real or the experiment)'

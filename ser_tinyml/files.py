@@ -19,6 +19,13 @@ if TYPE_CHECKING:  # who answers recordings or talks to a board has no tables
     import pandas as pd
 
 
+# Columns that are text, whatever it looks like: labels may be called 1, or true.
+TEXT = (
+    *("key", "clip", "path", "corpus", "speaker", "sex", "session", "given_split"),
+    *("emotion", "label", "truth", "answer"),
+)
+
+
 class DataError(ValueError):
     """A file or folder is not what was expected; the message names it, and both."""
 
@@ -136,7 +143,7 @@ def read_json(path: str | Path) -> Any:
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """Read a CSV table; empty text stays empty text.
+    """Read a CSV table; empty text stays empty text, and columns of `TEXT` are text.
 
     Raises
     ------
@@ -147,7 +154,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
 
     data = read_bytes(path)
     try:
-        return pd.read_csv(io.BytesIO(data), keep_default_na=False)
+        return pd.read_csv(io.BytesIO(data), keep_default_na=False, dtype=dict.fromkeys(TEXT, str))
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: expected a CSV table, found: {error}") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -17,6 +18,12 @@ TWO_CORPORA = "name of two corpora"
 SONG = "song"
 VIDEO = "sound of a video"
 
+OWN = "own"  # the corpus of recordings of which nothing says another
+
+OTHER = "no class"  # label of a clip of an emotion that is in no class
+UNSURE = "unsure"  # what a board says in place of a label
+LONGEST_LABEL = 20  # bytes of UTF-8: what Bluetooth tells at once
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClipName:
@@ -30,6 +37,10 @@ class ClipName:
         "female", "male", or empty where it is not known. Figures and folds are balanced by it.
     note
         What was read with a correction; empty if nothing was.
+    session
+        When or where it was recorded; empty where that is not known.
+    given_split
+        The side of the split that it was put on by hand; empty where it was not.
     """
 
     stem: str
@@ -40,6 +51,8 @@ class ClipName:
     intensity: str = ""
     repetition: int = 1
     note: str = ""
+    session: str = ""
+    given_split: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +143,37 @@ class Corpus:
     def published_clips(self) -> int:
         """Clips of the complete corpus; 0 if that is not known."""
         return sum(self.published_emotions.values())
+
+
+def plain_label(text: str) -> str:
+    """A label as it is kept: composed Unicode, no space around it and one between words.
+
+    Examples
+    --------
+    >>> plain_label("  very   happy ")
+    'very happy'
+    """
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def label_problem(label: str) -> str:
+    """Why a text cannot be a label; empty if it can.
+
+    Examples
+    --------
+    >>> label_problem("wütend"), label_problem("unsure")
+    ('', "expected another word, 'unsure' has a meaning of its own")
+    """
+    if not label or label != plain_label(label) or not label.isprintable():
+        return "expected a word or some, without signs that cannot be seen"
+    size = len(label.encode("utf-8", errors="replace"))
+    if size > LONGEST_LABEL:
+        return (
+            f"expected at most {LONGEST_LABEL} bytes, which Bluetooth tells at once, found {size}"
+        )
+    if label.casefold() in (OTHER, UNSURE):
+        return f"expected another word, {label!r} has a meaning of its own"
+    return ""
 
 
 REGISTERED: dict[str, Corpus] = {}

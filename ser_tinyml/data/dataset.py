@@ -6,17 +6,16 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
 
 from ser_tinyml import files
-from ser_tinyml.data import corpora, demo
+from ser_tinyml.data import corpora, demo, labelled
 from ser_tinyml.data.corpora import ClipName, Corpus, Refusal
-from ser_tinyml.data.corpus import NOT_UNDERSTOOD
 from ser_tinyml.data.decoding import EMPTY, POINTER, SUFFIXES, TRUNCATED, UNREADABLE, listen
 
 SYNTHETIC = "synthetic"
@@ -27,7 +26,17 @@ TWO_LABELS = "same sound, two labels"
 
 CLIP_COLUMNS = (
     *("key", "corpus", "speaker", "sex", "emotion", "intensity", "sentence", "repetition", "path"),
-    *("sample_rate", "channels", "duration_s", "rms", "peak", "sha256", "note"),
+    *(
+        "session",
+        "given_split",
+        "sample_rate",
+        "channels",
+        "duration_s",
+        "rms",
+        "peak",
+        "sha256",
+        "note",
+    ),
 )
 LEFT_OUT_COLUMNS = ("path", "corpus", "reason", "detail")
 
@@ -48,6 +57,8 @@ class Scan:
         One row a corpus, held against what was published.
     synthetic
         True for the synthetic demo corpus, which proves the machinery, never accuracy.
+    taken
+        What was taken for labels of one's own, see `labelled`; a sentence each.
     """
 
     folder: Path
@@ -55,6 +66,7 @@ class Scan:
     left_out: pd.DataFrame
     completeness: pd.DataFrame
     synthetic: bool
+    taken: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,15 +111,9 @@ def scan(folder: str | Path, *, progress: bool = True, jobs: int | None = None) 
         found = "a file" if folder.exists() else "nothing"
         raise files.DataError(f"{folder}: expected a folder of recordings, found {found}")
     paths, left_out = _walk(folder)
-    named: list[tuple[str, Corpus, ClipName]] = []
-    for path in paths:
-        match corpora.identify(PurePosixPath(path)):
-            case None:
-                left_out.append(_row(path, "", NOT_UNDERSTOOD, "no corpus names a file so"))
-            case found, Refusal() as refusal:
-                left_out.append(_row(path, found.name, refusal.reason, refusal.detail))
-            case found, ClipName() as name:
-                named.append((path, found, name))
+    naming = labelled.name(folder, paths)
+    named = naming.named
+    left_out += [_row(*entry) for entry in naming.left_out]
 
     heard: list[_File] = []
     with ThreadPoolExecutor(max_workers=jobs or os.cpu_count() or 1) as pool:
@@ -133,7 +139,27 @@ def scan(folder: str | Path, *, progress: bool = True, jobs: int | None = None) 
         left_out=table.reset_index(drop=True),
         completeness=_completeness(named, clips, table),
         synthetic=(folder / demo.MARKER).is_file(),
+        taken=naming.taken,
     )
+
+
+def names(folder: str | Path | None) -> pd.DataFrame:
+    """What the recordings below a folder are called, without listening to any.
+
+    Parameters
+    ----------
+    folder
+        None: what those of the synthetic corpus will be called.
+
+    Returns
+    -------
+    table
+        Columns corpus, speaker, emotion; a line a recording.
+    """
+    paths = [clip.path for clip in demo.clips()] if folder is None else _walk(Path(folder))[0]
+    naming = labelled.name(None if folder is None else Path(folder), paths)
+    rows = [(corpus.name, clip.speaker, clip.emotion) for _, corpus, clip in naming.named]
+    return pd.DataFrame(rows, columns=["corpus", "speaker", "emotion"])
 
 
 def _row(path: str, corpus_name: str, reason: str, detail: str) -> dict[str, str]:
@@ -254,6 +280,8 @@ def _clip_table(kept: Sequence[_File]) -> pd.DataFrame:
                 "sentence": name.sentence,
                 "repetition": name.repetition,
                 "path": file.path,
+                "session": name.session,
+                "given_split": name.given_split,
                 "note": "; ".join(filter(None, remarks)),
                 **sound,
             }
@@ -266,8 +294,11 @@ def _completeness(
 ) -> pd.DataFrame:
     not_heard = set(left_out.loc[left_out["reason"].isin(_NOT_HEARD), "path"])
     rows = []
-    for one in corpora.all():
-        names = [name for path, found, name in named if found is one and path not in not_heard]
+    known = [one.name for one in corpora.all()]
+    for one in map(corpora.named, corpora.order([*known, *(found.name for _, found, _ in named)])):
+        names = [
+            name for path, found, name in named if found.name == one.name and path not in not_heard
+        ]
         found = len({name.stem for name in names})
         speakers = {name.speaker for name in names}
         absent = [speaker for speaker in one.speakers if speaker not in speakers]
@@ -319,5 +350,9 @@ def _nothing_usable(folder: Path, left_out: Sequence[dict[str, str]]) -> str:
         return message + "none at any depth"
     reasons = Counter(row["reason"] for row in left_out).most_common()
     counts = ", ".join(f"{count} {reason}" for reason, count in reasons)
-    first = ", ".join(row["path"] for row in left_out[:3])
-    return message + f"{len(left_out)} that cannot be used ({counts}): {first}"
+    first = ", ".join(f"{row['path']} ({row['detail']})" for row in left_out[:3])
+    return (
+        f"{message}{len(left_out)} that cannot be used ({counts}): {first}. Recordings of your own "
+        "lie in two folders or more that are named after labels, or beside a labels.csv with the "
+        "columns file and label"
+    )

@@ -117,7 +117,7 @@ def assign(clips: pd.DataFrame, manifest: pd.Series | None = None) -> pd.Series:
     of_corpus = {
         f"{name}-{speaker}": fold
         for name in corpora.order(clips["corpus"])
-        for speaker, fold in corpora.by_name(name).folds.items()
+        for speaker, fold in corpora.named(name).folds.items()
     }
     folds = of_corpus | of_speaker["min"].astype(int).to_dict()
     return clips["speaker"].map(folds).fillna(NO_FOLD).astype(int).rename("fold")

@@ -40,6 +40,7 @@ def report(scan: Scan) -> str:
     if scan.synthetic:
         lines.append("synthetic: they prove the machinery, never accuracy")
     lines += [f"  {row.corpus}: {row.state}" for row in scan.completeness.itertuples()]
+    lines += scan.taken
     lines.append(f"{len(scan.left_out)} files left out")
     lines += [
         f"  {row.corpus or 'no corpus'}: {row.files} {row.reason}, such as {row.example}"
@@ -55,7 +56,18 @@ def origin(scan: Scan) -> str:
             "**These recordings are synthetic**, spoken by a computer. They prove that the "
             "machinery works, never how accurate a model is: no figure below is a result."
         )
-    return "These are published recordings of people, each corpus under its own licence."
+    present = set(scan.clips["corpus"])
+    published = present & {corpus.name for corpus in corpora.all()}
+    said = "These are published recordings of people, each corpus under its own licence."
+    own = "These are recordings of your own: who speaks in them decides what becomes of them."
+    return " ".join([said] * bool(published) + [own] * (present != published))
+
+
+def taken(scan: Scan) -> str:
+    """Say what was taken for labels of one's own, as a list for a notebook."""
+    if not scan.taken:
+        return "No folder and no `labels.csv` was taken for labels: names of corpora say all."
+    return "\n".join(f"- {sentence}" for sentence in scan.taken)
 
 
 def summary(scan: Scan) -> dict[str, Any]:
@@ -69,15 +81,19 @@ def summary(scan: Scan) -> dict[str, Any]:
         "speakers": speakers,
         "clips_by_corpus": dict(Counter(clips["corpus"])),
         "clips_by_emotion": dict(Counter(clips["emotion"])),
+        "taken": scan.taken,
         "left_out": len(scan.left_out),
         "left_out_by_reason": dict(Counter(scan.left_out["reason"])),
         "completeness": scan.completeness.set_index("corpus").to_dict(orient="index"),
-        "headline": [f"{len(clips)} clips of {speakers} speakers, {len(scan.left_out)} left out"],
+        "headline": [
+            f"{len(clips)} clips of {speakers} speakers, {len(scan.left_out)} left out",
+            *scan.taken,
+        ],
     }
 
 
 def examples(clips: pd.DataFrame, *, speaker: str | None = None) -> pd.DataFrame:
-    """One clip an emotion of one speaker, in the order of `corpora.emotions`.
+    """One clip an emotion of one speaker, in the order of `corpora.order_emotions`.
 
     Parameters
     ----------
@@ -100,7 +116,7 @@ def examples(clips: pd.DataFrame, *, speaker: str | None = None) -> pd.DataFrame
     # the same words and the strongest acting where the corpus has them
     order = ["sentence", "intensity", "key"]
     first = chosen.sort_values(order, ascending=[True, False, True]).groupby("emotion").head(1)
-    rank = first["emotion"].map(corpora.emotions().index)
+    rank = first["emotion"].map(corpora.order_emotions(first["emotion"]).index)
     return first.iloc[np.argsort(rank.to_numpy(), kind="stable")].reset_index(drop=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,13 +13,12 @@ import numpy as np
 import soundfile
 
 from ser_tinyml import files
+from ser_tinyml.data.corpus import label_problem
 from ser_tinyml.device.protocol import Audio, Level, Message, Step
 from ser_tinyml.files import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-KEPT = ("path", "speaker", "label", "sample_rate", "duration_s", "sha256")
 
 
 @dataclass
@@ -113,40 +113,48 @@ class Hearing:
 
 
 def save_clips(
-    folder: str | Path, clips: Sequence[np.ndarray], *, rate: int, label: str, speaker: str
+    folder: str | Path,
+    clips: Sequence[np.ndarray],
+    *,
+    rate: int,
+    label: str,
+    speaker: str,
+    session: str = "",
 ) -> pd.DataFrame:
     """Keep recordings of the board's own microphone for a later training.
 
     Parameters
     ----------
     folder
-        Gets ``<speaker>_<label>_<number>.wav``, numbered on from what is there, and ``clips.csv``.
+        Gets ``<speaker>_<label>_<number>.wav``, numbered on from what is there, and a line of
+        ``labels.csv`` for each: stage 01 reads it.
     clips
         int16 each, from `Hearing.clips`.
+    session
+        When or where; clips of one session are alike.
 
     Returns
     -------
     table
-        Of all clips in the folder: path, speaker, label, sample_rate, duration_s, sha256.
+        Of all clips in the folder: file, label, speaker, session.
+
+    Raises
+    ------
+    DataError
+        If label or speaker is not a word that can be one.
     """
-    import pandas as pd
+    from ser_tinyml.data import labelled  # here: who only talks to a board has no tables
 
     for name, value in (("label", label), ("speaker", speaker)):
-        if not value.isalnum():
-            raise DataError(f"{name}: expected letters and digits, found {value!r}")
-    folder = Path(folder)
-    listed = folder / "clips.csv"
-    rows = files.read_table(listed).to_dict("records") if listed.is_file() else []
-    before = sum(row["speaker"] == speaker and row["label"] == label for row in rows)
-    for number, clip in enumerate(clips, start=before + 1):
-        name = f"{speaker}_{label}_{number:03d}.wav"
+        if why := label_problem(value):
+            raise DataError(f"{name}: {why}, found {value!r}")
+    folder, number, rows = Path(folder), 0, []
+    stem = re.sub(r"[^\w-]+", "-", f"{speaker}_{label}")
+    for clip in clips:
+        while (path := folder / f"{stem}_{(number := number + 1):03d}.wav").exists():
+            pass
         stream = io.BytesIO()
         soundfile.write(stream, clip, rate, format="WAV", subtype="PCM_16")
-        files.write_bytes(folder / name, stream.getvalue())
-        digest = files.sha256_bytes(clip.astype("<i2").tobytes())
-        rows.append(
-            dict(zip(KEPT, (name, speaker, label, rate, len(clip) / rate, digest), strict=True))
-        )
-    table = pd.DataFrame(rows, columns=KEPT)
-    files.write_table(listed, table)
-    return table
+        files.write_bytes(path, stream.getvalue())
+        rows.append({"file": path.name, "label": label, "speaker": speaker, "session": session})
+    return labelled.append(folder, rows)

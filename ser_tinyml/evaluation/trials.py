@@ -223,7 +223,9 @@ def trial_folder(material: Material, settings: Settings) -> Path:
     """Where a trial is kept: its name says what it was made from."""
     clips = material.clips.assign(fold=folds.assign(material.clips))
     columns = ["key", "sha256", "corpus", "speaker", "sex", "emotion", "fold"]
-    identity = [settings.to_dict(), _code(), clips[columns].astype(str).to_numpy().tolist()]
+    columns += ["session", "given_split"]
+    known = clips.reindex(columns=columns, fill_value="").astype(str).to_numpy().tolist()
+    identity = [settings.to_dict(), _code(), known]
     return material.folder / "trials" / files.sha256_json(identity)[:20]
 
 
@@ -346,6 +348,11 @@ def _write_trial(folder: Path, settings: Settings, **facts: Any) -> None:
 def _data(material: Material, settings: Settings) -> TrainingData:
     """The rows of a trial, with the features and bands of each."""
     plan = plan_rows(material.clips, settings.rows)
+    if settings.rows.protocol in splits.BY_SPEAKER and (heard := splits.heard(plan)):
+        raise DataError(
+            f"trial: expected a test on new voices, found {', '.join(heard)} on both sides: "
+            "recordings of few speakers are scored by a run of their own"
+        )
     table, folder = material.arrays(settings)
     index = pd.MultiIndex.from_frame(table).get_indexer(
         pd.MultiIndex.from_frame(plan[["key", "variant"]])
@@ -356,7 +363,7 @@ def _data(material: Material, settings: Settings) -> TrainingData:
         features=files.open_array(folder / "features.npy")[index],
         windows=files.open_array(folder / "windows.npy")[index] if windows else None,
         config=settings.rows.features,
-        classes=settings.rows.classes,
+        classes=settings.rows.settled(material.clips).classes,
     )
 
 

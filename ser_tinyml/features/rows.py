@@ -6,7 +6,7 @@ A row is one version of one clip, the clip itself or a changed copy of it, on on
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,10 @@ from ser_tinyml.files import DataError
 from ser_tinyml.parameters import typed
 
 AUGMENTATIONS = ("random", "original", "none")
-COLUMNS = ["row", "key", "corpus", "speaker", "emotion", "label", "label_id", "variant", "split"]
+COLUMNS = [
+    *("row", "key", "corpus", "speaker", "session", "emotion", "label", "label_id"),
+    *("variant", "split"),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +36,8 @@ class RowPlan:
     corpora
         Names of those that are used; none: all that are there.
     class_set
-        A name of `labels.CLASS_SETS`, or class to emotions.
+        A name of `labels.CLASS_SETS`, class to emotions, or "auto": it comes from the clips, see
+        `labels.settled`.
     protocol
         One of `splits.PROTOCOLS`.
     augmentation
@@ -60,7 +64,7 @@ class RowPlan:
 
     features: FeatureConfig = field(default_factory=lambda: preset("default"))
     corpora: tuple[str, ...] = ()
-    class_set: str | Mapping[str, Any] = "four"
+    class_set: str | Mapping[str, Any] = labels.AUTO
     protocol: str = "speaker"
     augmentation: str = "random"
     augmented_rows: int = 2
@@ -74,7 +78,7 @@ class RowPlan:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        labels.class_names(self.class_set)
+        labels.check(self.class_set)
         _check_choices(self)
         _check_ranges(self)
         originals = self.augmentation == "original" or self.protocol == "leaky_random"
@@ -106,9 +110,20 @@ class RowPlan:
             **typed({"corpora": names, **own}, of=cls, name=""),
         )
 
+    def settled(self, clips: pd.DataFrame) -> RowPlan:
+        """The plan for some clips: its class set has names and emotions.
+
+        Raises
+        ------
+        DataError
+            If a corpus, or a class of the set, has no clip.
+        """
+        chosen = corpora.select(clips, self.corpora)
+        return replace(self, class_set=labels.settled(self.class_set, chosen))
+
     @property
     def classes(self) -> list[str]:
-        """Names of the classes, in the order of the model's outputs."""
+        """Names of the classes, in the order of the model's outputs; of a plan that is settled."""
         return labels.class_names(self.class_set)
 
     @property
@@ -159,8 +174,7 @@ def plan_rows(clips: pd.DataFrame, plan: RowPlan) -> pd.DataFrame:
     Returns
     -------
     rows
-        Columns row, key, corpus, speaker, emotion, label, label_id, variant, split; the rows of
-        one clip are neighbours.
+        Columns COLUMNS; the rows of one clip are neighbours.
 
     Raises
     ------
@@ -195,7 +209,7 @@ def plan_rows(clips: pd.DataFrame, plan: RowPlan) -> pd.DataFrame:
             table, [plan.copies if split == splits.TRAIN else [CLEAN] for split in table["split"]]
         )
     rows = _fewer_speakers(rows, plan.speaker_share, seed=plan.seed)
-    return rows.assign(row=np.arange(len(rows)))[COLUMNS]
+    return rows.assign(row=np.arange(len(rows))).reindex(columns=COLUMNS, fill_value="")
 
 
 def _fewer_speakers(rows: pd.DataFrame, share: float, *, seed: int) -> pd.DataFrame:

@@ -205,5 +205,4 @@ def _by_corpus(
 
 
 def _emotions(clips: pd.DataFrame) -> list[str]:
-    present = set(clips["emotion"])
-    return [emotion for emotion in corpora.emotions() if emotion in present]
+    return corpora.order_emotions(clips["emotion"])

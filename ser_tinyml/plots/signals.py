@@ -9,10 +9,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ser_tinyml import features
 from ser_tinyml.data import corpora, splits
+from ser_tinyml.data.corpus import OTHER
 from ser_tinyml.features import FeatureConfig
 from ser_tinyml.plots.style import colours_of
 
@@ -20,7 +22,7 @@ SPLIT_COLOURS = {splits.TRAIN: "#7f8fa6", splits.VALIDATION: "#e0a030", splits.T
 
 
 def split_overview(rows: pd.DataFrame) -> Figure:
-    """Clips of every speaker, in the colours of the side of the split they are on.
+    """Clips of every speaker, and below of every class, by the side of the split they are on.
 
     Parameters
     ----------
@@ -31,28 +33,40 @@ def split_overview(rows: pd.DataFrame) -> Figure:
     names = corpora.order(clips["corpus"])
     counts = clips.groupby(["corpus", "speaker", "split"]).size().unstack(fill_value=0)
     widths = [max(len(counts.loc[corpus]), 6) for corpus in names]
-    figure, axes = plt.subplots(
-        1, len(names), figsize=(12, 3.2), width_ratios=widths, squeeze=False
-    )
-    for axis, corpus in zip(axes[0], names, strict=True):
+    figure = plt.figure(figsize=(12, 5.4))
+    above, below = figure.subfigures(2, 1, height_ratios=(3.2, 2.2))
+    axes = above.subplots(1, len(names), width_ratios=widths, squeeze=False)[0]
+    for axis, corpus in zip(axes, names, strict=True):
         part = counts.loc[corpus]
-        bottom = np.zeros(len(part))
-        for split, colour in SPLIT_COLOURS.items():
-            if split in part:
-                axis.bar(range(len(part)), part[split], bottom=bottom, color=colour, width=0.8)
-                bottom += part[split].to_numpy()
-        axis.set_ylim(top=1.08 * bottom.max())
-        names = [speaker.removeprefix(f"{corpus}-") for speaker in part.index]
-        step = 1 + len(names) // 30
-        axis.set_xticks(range(0, len(names), step), names[::step], rotation=90, fontsize=7)
-        axis.grid(axis="x", visible=False)
+        _sides(axis, part)
+        speakers = [speaker.removeprefix(f"{corpus}-") for speaker in part.index]
+        step = 1 + len(speakers) // 30
+        axis.set_xticks(range(0, len(speakers), step), speakers[::step], rotation=90, fontsize=7)
         axis.set_title(corpus)
         axis.set_xlabel("speaker")
-    axes[0, 0].set_ylabel("clips")
+    axes[0].set_ylabel("clips")
+    of_class = clips.groupby(["label_id", "label", "split"]).size().unstack(fill_value=0)
+    of_class = of_class.droplevel("label_id").loc[lambda t: sorted(t.index, key=OTHER.__eq__)]
+    axis = below.subplots()
+    _sides(axis, of_class)
+    axis.set_xticks(range(len(of_class)), of_class.index)
+    axis.set(xlabel="class", ylabel="clips")
     sides = {side: colour for side, colour in SPLIT_COLOURS.items() if side in counts}
     handles = [plt.Rectangle((0, 0), 1, 1, color=colour) for colour in sides.values()]
-    figure.legend(handles, sides, loc="outside upper center", ncols=len(sides), frameon=False)
+    above.legend(handles, sides, loc="outside upper center", ncols=len(sides), frameon=False)
     return figure
+
+
+def _sides(axis: Axes, counts: pd.DataFrame) -> None:
+    """A bar a line, stacked by side of the split."""
+    bottom = np.zeros(len(counts))
+    for split, colour in SPLIT_COLOURS.items():
+        if split in counts:
+            axis.bar(range(len(counts)), counts[split], bottom=bottom, color=colour, width=0.8)
+            bottom += counts[split].to_numpy()
+    axis.set_ylim(top=1.08 * bottom.max())
+    axis.set_xlim(-0.6, max(len(counts), 6) - 0.4)  # one speaker gets a bar, not a slab
+    axis.grid(axis="x", visible=False)
 
 
 def clip_to_features(

@@ -27,7 +27,10 @@ LINE_COLOURS = (  # of seaborn's palette "deep"
     *("#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3"),
     *("#937860", "#da8bc3", "#8c8c8c", "#ccb974", "#64b5cd"),
 )
-_OTHERS = ("#3b6fa0", "#c9713d", "#4d9a6a", "#a15b9e")  # labels without a colour of their own
+_OTHERS = (  # labels without a colour of their own
+    *("#3b6fa0", "#c9713d", "#4d9a6a", "#a15b9e", "#937860"),
+    *("#da8bc3", "#64b5cd", "#8a9a2b", "#34495e", "#b05070"),
+)
 MODEL_COLOURS = ("#b8323c", "#34495e", "#e0a030", "#4d9a6a", "#7a4fa3")
 
 
@@ -57,6 +60,7 @@ def use() -> None:
             "patch.edgecolor": "w",
             "patch.force_edgecolor": True,
             "text.color": ".15",
+            "text.parse_math": False,  # a label may have any sign in it
             "xtick.bottom": False,
             "xtick.color": ".15",
             "ytick.color": ".15",

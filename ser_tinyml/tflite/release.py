@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from ser_tinyml import files
+from ser_tinyml.data.corpus import label_problem
 from ser_tinyml.features import FeatureConfig
 from ser_tinyml.features.normalisation import Normalisation
 from ser_tinyml.files import DataError
@@ -77,14 +78,14 @@ class Release:
         self._check_texts_and_numbers()
 
     def _check_texts_and_numbers(self) -> None:
-        """Refuse what C++ or JSON could not write down as it is."""
+        """Refuse what a board could not tell."""
         for label in self.labels:
-            plain = label and label.isascii() and label.isprintable()
-            if not plain or '"' in label or "\\" in label:
-                raise DataError(
-                    f"{self.folder / 'labels.json'}: expected names of plain ASCII characters "
-                    f"without quotes and backslashes, found {label!r}"
-                )
+            if why := label_problem(label):
+                raise DataError(f"{self.folder / 'labels.json'}: {why}, found {label!r}")
+        if len(set(self.labels)) < len(self.labels):
+            raise DataError(
+                f"{self.folder / 'labels.json'}: expected each name once, found {self.labels}"
+            )
         mean, std = self.normalisation.mean, self.normalisation.std
         if not (np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all()):
             raise DataError(

@@ -18,6 +18,7 @@ from ser_tinyml.files import DataError
 
 TARGET_ACCURACY = 0.85  # of the answers that are given, see `choose_threshold`
 CONFIDENCE = 0.9  # that they reach it; other speakers than those of validation are harder yet
+FEWEST = 50  # answers; of fewer any share may be luck
 TEMPERATURES = (0.05, 20.0)  # beyond them something else is wrong
 
 
@@ -211,7 +212,7 @@ def choose_threshold(
     *,
     target_accuracy: float = 0.85,
     confidence: float | None = 0.95,
-    minimum_answered: int = 50,
+    minimum_answered: int = FEWEST,
 ) -> Threshold:
     """The lowest threshold at which the answered are right often enough.
 
@@ -286,16 +287,24 @@ def decide(probabilities: np.ndarray, label_ids: np.ndarray) -> dict[str, Any]:
 
     The threshold is the lowest at which validation answers are right TARGET_ACCURACY of the time,
     with that CONFIDENCE; where none is, the one at which a fifth is answered, and `reached` tells.
+    With fewer than FEWEST answers nobody can be confident: their share alone decides, and `reached`
+    is false.
     """
+    few = len(label_ids) < FEWEST
+    confidence, least = (None, 1) if few else (CONFIDENCE, FEWEST)
     try:
         chosen = choose_threshold(
-            probabilities, label_ids, target_accuracy=TARGET_ACCURACY, confidence=CONFIDENCE
+            probabilities,
+            label_ids,
+            target_accuracy=TARGET_ACCURACY,
+            confidence=confidence,
+            minimum_answered=least,
         )
     except DataError:
         top = np.sort(probabilities.max(axis=1))
         threshold = float(top[int(0.8 * len(top))])
         return {"threshold": threshold, "target_accuracy": TARGET_ACCURACY, "reached": False}
-    return {"threshold": chosen.threshold, "target_accuracy": TARGET_ACCURACY, "reached": True}
+    return {"threshold": chosen.threshold, "target_accuracy": TARGET_ACCURACY, "reached": not few}
 
 
 def _answers(probabilities: np.ndarray, label_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

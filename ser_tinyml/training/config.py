@@ -11,6 +11,8 @@ from ser_tinyml.nets import registry
 from ser_tinyml.parameters import typed
 
 FIRST_GENERATION = 100  # seed of the first net that learns from the labels alone, to teach
+FEWEST_STEPS = 4  # in an epoch
+SMALLEST_BATCH = 4
 _CHOICES = {
     "schedule": ("constant", "cosine"),
     "keep": ("best", "last"),
@@ -169,6 +171,17 @@ class TrainingConfig:
         known = kind.options({})
         own = {name: getattr(self, name) for name in ("units", "dropout") if name in known}
         return kind.options({**own, **self.net_options})
+
+    def for_few(self, clips: int) -> TrainingConfig:
+        """The same, with steps so small that an epoch has FEWEST_STEPS where clips are few.
+
+        Parameters
+        ----------
+        clips
+            That are trained on.
+        """
+        least = max(SMALLEST_BATCH, clips // FEWEST_STEPS)
+        return replace(self, batch_size=min(self.batch_size, least))
 
     def changed(self, changes: Mapping[str, Any], *, name: str = "training") -> TrainingConfig:
         """The same with some fields changed, as a parameter gives them.

@@ -63,10 +63,8 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (
-            *(("teachers", 0), ("generations", 0), ("calibration_clips", 1), ("seed", 0)),
-        ):
-            if getattr(self, name) < least:
+        for name in ("teachers", "generations", "calibration_clips", "seed"):
+            if getattr(self, name) < (least := int(name == "calibration_clips")):
                 raise DataError(f"{name}: expected {least} or more, found {getattr(self, name)}")
         wanted = (self.teachers, self.generations, self.training.distillation)
         if len({value > 0 for value in wanted}) > 1:
@@ -291,23 +289,25 @@ def train(
     from ser_tinyml.training import fitting
     from ser_tinyml.training import teachers as teaching
 
+    clips = data.rows.loc[data.rows["split"] == splits.TRAIN, "key"].nunique()
+    training = recipe.training.for_few(clips)
     for line in what_the_board_cannot(recipe, data):
         say(line)
+    if training != recipe.training:
+        say(f"few clips to train on, {clips}: steps of {training.batch_size} rows")
     options: dict[str, Any] = {"classes": data.classes, "folder": folder, "say": say}
     options["frames"] = _frames(data, recipe)
     if teachers is None:
         teachers = teaching.train(
             data.features,
             data.rows,
-            config=recipe.teacher_training,
+            config=recipe.teacher_training.for_few(clips),
             teachers=recipe.teachers,
             generations=recipe.generations,
             jobs=jobs,
             **options,
         )
-    fitted = fitting.fit(
-        data.features, data.rows, config=recipe.training, teachers=teachers, **options
-    )
+    fitted = fitting.fit(data.features, data.rows, config=training, teachers=teachers, **options)
     return _calibrated(fitted, data)
 
 

@@ -19,13 +19,21 @@ from ser_tinyml.workflow.notebooks import code_cells, read_notebook, without_not
 from ser_tinyml.workflow.parameters import FOLDER, RUN_DIR
 from ser_tinyml.workflow.paths import Paths
 from ser_tinyml.workflow.runs import DONE, held
-from ser_tinyml.workflow.stages import ALL, FOLLOWS, STAGES
+from ser_tinyml.workflow.stages import ALL, FOLLOWS, STAGES, check_recordings
 
 NOTEBOOKS = ROOT / "notebooks"
+WRITTEN = (RUN_DIR, "own_dir")  # folders that a stage writes to, so that it does not depend on them
+UPLOAD = "--profile nano33 --upload --port /dev/ttyACM0"
 READ_BY = {  # module: what it reads beside its own code
     "ser_tinyml.device.virtual": (
         "firmware/arduino_nano33/src/ser/*",
         "firmware/virtual_board/*.cpp",
+    ),
+    "ser_tinyml.device.export.sketch": (
+        "firmware/arduino_nano33/*.ino",
+        "firmware/arduino_nano33/sketch.yaml",
+        "firmware/arduino_nano33/src/ser/*",
+        "firmware/arduino_nano33/src/board/*",
     ),
     "ser_tinyml.device.export.sources": ("ser_tinyml/device/export/templates/*",),
 }
@@ -75,6 +83,7 @@ def run(
             raise DataError(f"{recordings}: expected a folder of recordings, found none")
         paths = Paths(notebooks_dir)
         known = _prepared(_names(stages), parameters or {}, run_dir, recordings, paths=paths)
+        _check_labels(known, stages, recordings)
         with held(run_dir):
             work = _Work(run_dir, paths=paths, force=force, progress=progress)
             for number, stage in enumerate(known, start=1):
@@ -123,7 +132,7 @@ class _Stage:
         return {
             name: files.sha256_json(list(files.listing(paths.notebooks_dir / path)))
             for name, path in _folders(self.parameters).items()
-            if name != RUN_DIR
+            if name not in WRITTEN
         }
 
     def recipe(self, paths: Paths, *, previous: str) -> dict[str, Any]:
@@ -173,6 +182,17 @@ def _prepared(
         _Stage(name, book, defaults[name], given[name], speaks and "speak_demo" in defaults[name])
         for name, book in notebooks.items()
     ]
+
+
+def _check_labels(
+    known: Sequence[_Stage], stages: Sequence[str], recordings: str | Path | None
+) -> None:
+    """Refuse a class set that finds no clip, by the names of the recordings alone."""
+    if recordings is None and not any(stage.parameters.get("speak_demo") for stage in known):
+        return  # they are somewhere that a parameter says, and stage 01 has read them
+    for stage in known:
+        if stage.name in stages:
+            check_recordings(stage.name, stage.parameters, recordings)
 
 
 def _folders(parameters: Mapping[str, Any]) -> dict[str, str]:
@@ -245,6 +265,9 @@ class _Work:
             for line in metrics.get("headline", []):
                 print(f"  {stage}: {line}")
         print(f"The executed notebooks: {folder}/<stage>/{EXECUTED}; pictures beside them")
+        sketch = f"{folder}/05_export/arduino_nano33"
+        if "05_export" in stages and Path(sketch).is_dir():
+            print(f"The sketch, ready to flash: arduino-cli compile {UPLOAD} {sketch}")
 
 
 def _clear(mark: Stamp) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
+from ser_tinyml.data.corpus import label_problem
 from ser_tinyml.files import DataError
 
 STAGES = (
@@ -48,10 +50,16 @@ LITERALS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "demo_seed": ("0 or more", lambda seed: seed >= 0),
     "seed": ("0 or more", lambda seed: seed >= 0),
     "jobs": ("0 or more", lambda count: count >= 0),
+    "label": (
+        "nothing, or a word that a board can tell",
+        lambda text: not label_problem(text or "-"),
+    ),
     "speed": ("0 or more", lambda speed: speed >= 0),
     "seeds": ("whole numbers with spaces between", lambda text: _numbers(text)),
     "test_folds": ("some of 0 to 4 with spaces between", lambda text: _numbers(text, below=5)),
 }
+# What a function checks that raises DataError, by parameter.
+CHECKS = {"led_colours": "ser_tinyml.device.export.colours:check"}
 # Names out of a table, by parameter: how they are separated, where the table is. "all" is all.
 NAMES = {
     "conditions": (", ", "ser_tinyml.sound.degrade:CONDITIONS"),
@@ -73,12 +81,37 @@ def check(stage: str, parameters: Mapping[str, Any]) -> None:
         expected, good = LITERALS[name]
         if not good(parameters[name]):
             raise DataError(f"{name}: expected {expected}, found {parameters[name]!r}")
+    for name in parameters.keys() & CHECKS:
+        pkgutil.resolve_name(CHECKS[name])(parameters[name])
     for name in parameters.keys() & NAMES:
         separator, place = NAMES[name]
         if parameters[name] != "all":
             known = pkgutil.resolve_name(place)
             known = known() if callable(known) else known
             _check_names(name, parameters[name].split(separator), list(known))
+
+
+def check_recordings(
+    stage: str, parameters: Mapping[str, Any], recordings: str | Path | None
+) -> None:
+    """Check a stage's parameters against what the recordings are called, before anything runs.
+
+    Parameters
+    ----------
+    recordings
+        Their folder; None: those of the synthetic corpus.
+
+    Raises
+    ------
+    DataError
+        If a class has no clip, or too few; recordings of which none can be used are for stage 01.
+    """
+    if "class_set" not in parameters:
+        return
+    plan = pkgutil.resolve_name(CONFIGURATIONS[stage][0]).of(parameters)
+    clips = pkgutil.resolve_name("ser_tinyml.data.dataset:names")(recordings)
+    if len(clips):
+        plan.settled(clips)
 
 
 def _numbers(text: str, *, below: int | None = None) -> bool:

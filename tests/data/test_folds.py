@@ -96,9 +96,11 @@ def test_speakers_in_no_fold_are_trained_on_and_change_nothing_else(
     assert set(after[len(known) :]) == {splits.TRAIN}
 
 
-def test_where_nobody_is_in_a_fold_the_split_says_why() -> None:
-    with pytest.raises(DataError, match="found none .* trained on and never scored: 4 speakers of"):
-        splits.split_speakers(table(*SAVEE).assign(key="?"), protocol="speaker")
+def test_where_a_side_stays_empty_the_split_says_why(monkeypatch) -> None:
+    some = table(*SAVEE[:2])
+    monkeypatch.setattr(folds, "read", lambda: folds.deal(some))
+    with pytest.raises(DataError, match="found none .* trained on and never scored: 2 speakers of"):
+        splits.split_speakers(table(*SAVEE), protocol="speaker", test_fold=4)
 
 
 def test_one_known_clip_settles_its_speaker() -> None:

@@ -12,6 +12,7 @@ import pytest
 import small_firmware as small
 
 from ser_tinyml import features
+from ser_tinyml.data import dataset
 from ser_tinyml.device import board, gate, report, virtual
 from ser_tinyml.device.board import Board
 from ser_tinyml.device.hearing import Hearing, save_clips
@@ -258,18 +259,30 @@ def test_no_compiler(monkeypatch):
         virtual.build(small.model_folder())
 
 
-def test_clips_are_kept_and_numbered_on(tmp_path):
+def test_clips_are_kept_as_stage_01_reads_them(tmp_path):
     rng = np.random.default_rng(0)
-    clips = [rng.integers(-9000, 9000, n).astype(np.int16) for n in (900, 500, 700)]
-    save_clips(tmp_path, clips[:2], rate=RATE, label="happy", speaker="me")
-    table = save_clips(tmp_path, clips[2:], rate=RATE, label="happy", speaker="me")
-    assert table["path"].tolist() == [f"me_happy_00{n}.wav" for n in (1, 2, 3)]
-    for path, clip in zip(table["path"], clips, strict=True):
+    clips = [rng.integers(-9000, 9000, n).astype(np.int16) for n in (900, 500, 700, 800)]
+    kept = {"rate": RATE, "speaker": "me"}
+    save_clips(tmp_path, clips[:2], label="sehr müde", session="monday", **kept)
+    (tmp_path / "me_sehr-müde_001.wav").rename(tmp_path / "renamed.wav")
+    table = tmp_path / "labels.csv"
+    table.write_text(table.read_text().replace("me_sehr-müde_001.wav", "renamed.wav"))
+    save_clips(tmp_path, clips[2:3], label="sehr müde", session="tuesday", **kept)
+    found = save_clips(tmp_path, clips[3:], label="keen", **kept)
+    names = ["renamed.wav", "me_sehr-müde_002.wav", "me_sehr-müde_001.wav", "me_keen_001.wav"]
+    assert found["file"].tolist() == names
+    for path, clip in zip(found["file"], clips, strict=True):
         samples, rate = audio.read_audio(tmp_path / path)
         assert rate == RATE
         np.testing.assert_array_equal(samples * 32768, clip)
-    with pytest.raises(DataError, match="letters"):
-        save_clips(tmp_path, clips, rate=RATE, label="../happy", speaker="me")
+    scan = dataset.scan(tmp_path, progress=False)
+    assert len(scan.left_out) == 0
+    read = scan.clips.set_index("path").loc[names]
+    assert read["emotion"].tolist() == ["sehr müde"] * 3 + ["keen"]
+    assert read["session"].tolist() == ["monday", "monday", "tuesday", ""]
+    assert set(read["speaker"]) == {"own-me"}
+    with pytest.raises(DataError, match="label: expected another word"):
+        save_clips(tmp_path, clips, label="unsure", **kept)
 
 
 def test_pauses():

@@ -28,16 +28,19 @@ def score(uar: float, labels: tuple[str, ...] = LABELS) -> dict[str, Any]:
 
 def stage_metrics(**changes: Any) -> dict[str, dict[str, Any]]:
     protocol = changes.get("protocol", "speaker")
+    corpora = changes.get("corpora", {"RAVDESS": 1200, "TESS": 2800})
     parts = {"train": 3000, "validation": 500, "test": 500}
     if protocol == "release":
         del parts["test"]
     return {
         "01_index": {
             "synthetic": changes.get("synthetic", False),
-            "clips_by_corpus": {"RAVDESS": 1200, "TESS": 2800},
+            "clips_by_corpus": corpora,
         },
         "02_features": {
-            "corpora": ["RAVDESS", "TESS"],
+            "corpora": [*corpora],
+            "score_means": changes.get("score_means", "Scored on strangers."),
+            "speakers_heard": changes.get("speakers_heard", 0),
             "augmentation": "random",
             "protocol": protocol,
             "rows_by_split": parts,
@@ -107,6 +110,19 @@ def test_card_warns_of_a_split_that_flatters() -> None:
     card = model_card(small.export(), stage_metrics(protocol="leaky_random"), name="leaky")
     assert "scores flatter" in card
     assert "No speaker of the test" not in card
+
+
+def test_card_of_ones_own_recordings_says_whose_voices_were_scored() -> None:
+    changes = {"speakers_heard": 1, "score_means": "Scored on herself.", "corpora": {"own": 30}}
+    card = model_card(small.export(), stage_metrics(**changes), name="mine")
+    assert "scores flatter" in card and "Scored on herself." in card
+    assert "Usable clips: own 30." in card
+    assert "| own | the makers' own |" in card
+    assert "recordings of its maker's own" in card and "published corpora" not in card
+    both = stage_metrics(corpora={"TESS": 2800, "own": 30})
+    card = model_card(small.export(), both, name="both")
+    assert "recordings of its maker's own" in card and "published corpora" in card
+    assert "flatter" not in card
 
 
 def test_card_without_a_number_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -15,9 +16,11 @@ import pytest
 import small_firmware as small
 
 from ser_tinyml import features, files
-from ser_tinyml.device.export import Export, sources
+from ser_tinyml.device.board import Board
+from ser_tinyml.device.export import Export, colours, model, sketch, sources
 from ser_tinyml.device.export.tables import sizes
 from ser_tinyml.device.golden import Golden
+from ser_tinyml.device.virtual import VirtualBoard
 from ser_tinyml.files import DataError
 from ser_tinyml.provenance import ROOT
 from ser_tinyml.tflite import convert
@@ -74,6 +77,20 @@ int main() {
               kOutputZeroPoint);
   std::printf("arena %zu %zu\n", kArenaMeasured, kArenaSize);
   std::printf("switches %d %d\n", kHasOnset ? 1 : 0, kWholeNumbers ? 1 : 0);
+}
+"""
+
+PRINT_LABELS = r"""
+#include "model.h"
+
+#include <cstdio>
+
+using namespace ser::model;
+
+int main() {
+  for (int i = 0; i < kLabelCount; ++i) {
+    std::printf("%d %s | %d\n", i, kLabels[i], kLabelColours[i]);
+  }
 }
 """
 
@@ -183,6 +200,74 @@ def test_compiled_settings_are_the_configurations(
     assert compiled["labels"] == list(LABELS)
     assert compiled["switches"] == ["1", "0"]
     assert compiled["arena"] == [str(export.arena_measured), str(export.arena_size)]
+
+
+ODD = ['say "no" \\??/', "müde", "怒り"]
+
+
+def test_labels_of_ones_own_are_compiled_as_they_are(export: Export, tmp_path: Path) -> None:
+    sources.write_sources(tmp_path, make(labels=ODD), led_colours={"müde": "magenta"})
+    assert report(build(tmp_path, PRINT_LABELS)) == {
+        f"{number}": [*label.split(), "|", bits]
+        for number, (label, bits) in enumerate(zip(ODD, "354", strict=True))
+    }
+
+
+def test_the_virtual_board_tells_labels_of_ones_own(tmp_path: Path) -> None:
+    sources.write_sources(tmp_path, make(labels=ODD))
+    with VirtualBoard(np.zeros(0, np.int16), model=tmp_path) as virtual, Board(virtual.path) as b:
+        assert b.status["labels"] == b.labels == ODD
+
+
+def test_more_labels_than_a_status_holds_are_refused(monkeypatch) -> None:
+    room = sum(len(json.dumps(label)) + 1 for label in ODD)
+    monkeypatch.setattr(model, "LABELS_ROOM", room)
+    assert make(labels=ODD).labels == ODD
+    monkeypatch.setattr(model, "LABELS_ROOM", room - 1)
+    with pytest.raises(DataError, match=f"labels.json: expected names that take {room - 1} bytes"):
+        make(labels=ODD)
+
+
+@pytest.mark.parametrize(
+    ("labels", "chosen", "found"),
+    [
+        (["neutral", "happy", "surprise", "unpleasant"], {}, "white yellow cyan red"),
+        (["a", "b", "c", "d", "e", "f", "g"], {}, "yellow blue green magenta cyan white red"),
+        (["angry", "bored", "happy"], {}, "red blue yellow"),
+        (["bored", "happy"], {"happy": "blue"}, "yellow blue"),
+        ([*"abcdefgh"], {}, "yellow blue green magenta cyan white red yellow"),
+    ],
+)
+def test_every_label_has_a_colour(labels, chosen, found) -> None:
+    assert " ".join(colours.of(labels, chosen).values()) == found
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ({"bored": "pink"}, "led_colours.bored: expected one of red, green, .* found 'pink'"),
+        ({"sad": "red"}, "led_colours: expected labels of bored, keen, found 'sad'"),
+        ({"bored": 3}, "led_colours.bored: .* found 3"),
+    ],
+)
+def test_a_colour_that_cannot_be_is_named(chosen, said) -> None:
+    with pytest.raises(DataError, match=said):
+        colours.of(["bored", "keen"], chosen)
+
+
+def test_the_sketch_is_whole_and_has_the_model(export: Export, tmp_path: Path) -> None:
+    sources.write_sources(tmp_path / "model", export)
+    written = sketch.write_sketch(tmp_path, tmp_path / "model")
+    place = tmp_path / "arduino_nano33"
+    assert sorted(written) == sorted(path for path in place.rglob("*") if path.is_file())
+    own = {path.relative_to(place).as_posix() for path in written}
+    tracked = {path.relative_to(SKETCH).as_posix() for path in SKETCH.rglob("*") if path.is_file()}
+    left = {name for name in tracked - own if not name.startswith("golden/")}
+    assert own <= tracked and left == {"README.md"}
+    labels = place / "src" / "model" / "labels.h"
+    assert labels.read_text() == sources.source_files(export)["labels.h"]
+    with pytest.raises(DataError, match="expected the parts of a sketch, found none"):
+        sketch.write_sketch(tmp_path, tmp_path / "nothing")
 
 
 def test_compiled_quantisation_gives_the_golden_inputs(export: Export, tmp_path: Path) -> None:

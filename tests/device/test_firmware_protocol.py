@@ -80,7 +80,7 @@ def test_what_the_board_writes_is_read():
     assert decoder.garbage == decoder.lost == 0
     assert line == {
         "text": "plain",
-        "texts": ["a", "b c"],
+        "texts": ["a", "b c", 'say "no" \\', "müde 怒 😀"],
         "least": -(2**31),
         "most": 2**32 - 1,
         "flag": True,

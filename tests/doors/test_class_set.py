@@ -7,6 +7,7 @@ from typing import Any
 
 import contributing
 import nbformat
+import pandas as pd
 import pytest
 
 from ser_tinyml import features
@@ -40,6 +41,13 @@ def test_a_class_set_and_a_feature_preset_are_read_from_an_experiment(tmp_path) 
     assert read(tmp_path, EXPERIMENT, **{"features.n_mfcc": "10"}).features.n_mfcc == 10
 
 
+def test_an_emotion_that_nobody_recorded_is_named_when_the_clips_are_known(tmp_path) -> None:
+    plan = read(tmp_path, EXPERIMENT.replace("calm, sad]", "calm, gloomy]"))
+    clips = pd.DataFrame({"corpus": "own", "emotion": ["happy", "sad"]})
+    with pytest.raises(DataError, match="class_set.calm: expected emotions of .* found 'gloomy'"):
+        plan.settled(clips)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
@@ -49,7 +57,7 @@ def test_a_class_set_and_a_feature_preset_are_read_from_an_experiment(tmp_path) 
         ("n_mfcc: 13", "n_mfcc: 80", "expected 0 <= n_mfcc <= n_mels, found 80 and 40"),
         ("preset: default", "preset: mine", "feature_preset: expected one of .* found 'mine'"),
         ("calm, sad]", "calm, sad, happy]", "class_set.aroused: expected each emotion once"),
-        ("calm, sad]", "calm, gloomy]", "class_set.calm: expected emotions of .* 'gloomy'"),
+        ("calm, sad]", "calm, 7]", "class_set.calm: expected names of emotions, found 7"),
     ],
 )
 def test_a_mistake_is_named_before_anything_runs(tmp_path, before, after, said) -> None:

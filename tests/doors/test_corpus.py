@@ -106,10 +106,13 @@ def test_beside_other_corpora_it_changes_nothing_of_theirs(tmp_path) -> None:
     assert "4 speakers of STREET" in after["said"]
 
 
-def test_without_a_fold_there_is_nobody_to_test_on_and_that_is_said(tmp_path) -> None:
+def test_without_a_fold_and_alone_its_speakers_are_dealt(tmp_path) -> None:
     speak(tmp_path)
-    alone = walk(tmp_path, PLUGIN.replace('"f01": 0, "m01": 1', ""), class_set=OWN_CLASSES)
-    assert alone.returncode and "trained on and never scored: 4 speakers of STREET" in alone.stderr
+    alone = found(walk(tmp_path, PLUGIN.replace('"f01": 0, "m01": 1', ""), class_set=OWN_CLASSES))
+    sides = ["test", "validation", "train", "train"]
+    assert alone["sides"] == {
+        f"STREET-{who}": [side] for who, side in zip(FOUR, sides, strict=True)
+    }
 
 
 def test_a_mistake_in_the_file_is_named(tmp_path) -> None:

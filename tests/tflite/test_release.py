@@ -84,11 +84,26 @@ def test_a_folder_without_a_model_says_where_it_was_looked_for(tmp_path: Path) -
         assert str(place) in str(raised.value)
 
 
-@pytest.mark.parametrize("label", ["", 'cr"oss', "f\u00e2ch\u00e9", "a\\b", "two\nlines"])
-def test_labels_that_cannot_be_written_down(folder: Path, label: str) -> None:
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        ("", "expected a word or some"),
+        ("two\nlines", "expected a word or some"),
+        ("unsure", "expected another word"),
+        ("a" * 21, "expected at most 20 bytes"),
+        ("calm", "expected each name once"),
+    ],
+)
+def test_labels_that_no_board_can_tell(folder: Path, label: str, said: str) -> None:
     files.write_json(folder / "labels.json", ["calm", label, "glad"])
-    with pytest.raises(DataError, match="labels.json: expected names of plain ASCII"):
+    with pytest.raises(DataError, match=f"labels.json: {said}"):
         Release.load(folder)
+
+
+def test_labels_may_be_of_any_language(folder: Path) -> None:
+    names = ['cr"oss', "f\u00e2ch\u00e9", "a\\b"]
+    files.write_json(folder / "labels.json", names)
+    assert Release.load(folder).labels == names
 
 
 @pytest.mark.parametrize(

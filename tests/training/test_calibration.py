@@ -172,3 +172,15 @@ def test_probabilities_of_eight_bits_are_taken() -> None:
 def test_wrong_input_is_named(probabilities, labels, named) -> None:
     with pytest.raises(DataError, match=named):
         calibration.expected_calibration_error(np.array(probabilities), np.array(labels))
+
+
+def test_few_answers_are_decided_by_their_share_alone_and_that_is_told() -> None:
+    all_right = sure([0.6, 0.7, 0.9], [True] * 3)
+    assert calibration.decide(*all_right) == {
+        "threshold": 0.6, "target_accuracy": calibration.TARGET_ACCURACY, "reached": False
+    }  # fmt: skip
+    assert calibration.decide(*sure([0.6, 0.7, 0.9], [False, True, True]))["threshold"] == 0.7
+    none_right = calibration.decide(*sure([0.6, 0.7, 0.9], [False] * 3))
+    assert (none_right["threshold"], none_right["reached"]) == (0.9, False)
+    enough = calibration.decide(*sure([0.9] * calibration.FEWEST, [True] * calibration.FEWEST))
+    assert enough["reached"] and enough["threshold"] == 0.9

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -39,3 +41,12 @@ def test_class_weights() -> None:
     assert root[1] / root[0] == pytest.approx(3)
     assert (root[ids]).mean() == pytest.approx(1)
     np.testing.assert_array_equal(class_weights(ids, n_classes=2, kind="none"), [1, 1])
+
+
+@pytest.mark.parametrize(
+    ("clips", "batch"), [(3, 4), (18, 4), (40, 10), (400, 100), (512, 128), (9000, 128)]
+)
+def test_few_clips_get_small_steps(clips, batch) -> None:
+    config = TrainingConfig()
+    assert config.for_few(clips) == replace(config, batch_size=batch)
+    assert TrainingConfig(batch_size=2).for_few(clips).batch_size == 2

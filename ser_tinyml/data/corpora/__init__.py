@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
+import zlib
 from collections.abc import Iterable
 from pathlib import PurePath
 from typing import TYPE_CHECKING
@@ -30,6 +32,7 @@ from ser_tinyml.data.corpus import (
     register,
 )
 from ser_tinyml.files import DataError
+from ser_tinyml.metrics import POOLED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +47,10 @@ __all__ = [
     "colour",
     "emotions",
     "identify",
+    "is_free",
+    "named",
     "order",
+    "order_emotions",
     "pool",
     "pooled",
     "register",
@@ -66,7 +72,7 @@ def all() -> tuple[Corpus, ...]:
 
 
 def by_name(name: str) -> Corpus:
-    """The corpus of a name.
+    """The registered corpus of a name.
 
     Raises
     ------
@@ -83,15 +89,36 @@ def by_name(name: str) -> Corpus:
     return REGISTERED[name]
 
 
+def named(name: str) -> Corpus:
+    """The corpus of a name in a table: a registered one, or the user's own recordings.
+
+    One's own are in no fold, count in the pool, and have a colour of the palette.
+    """
+    plugins.load()
+    return REGISTERED.get(name) or Corpus(
+        name=name,
+        parse=lambda path: None,
+        published_emotions={"any": 0},
+        licence="the makers' own",
+        title="own recordings",
+    )
+
+
+def is_free(name: str) -> bool:
+    """Whether recordings of one's own may be called so."""
+    taken = {corpus.name.casefold() for corpus in all()} | {POOLED, "pooled"}
+    return bool(re.fullmatch(r"[^\s/\\,]+", name)) and name.casefold() not in taken
+
+
 def order(names: Iterable[str]) -> list[str]:
     """Names of corpora, each once, in the order of tables and figures."""
-    known = [by_name(name) for name in set(names)]
+    known = [named(name) for name in set(names)]
     return [one.name for one in sorted(known, key=lambda corpus: (corpus.rank, corpus.name))]
 
 
 def pooled(names: Iterable[str]) -> list[str]:
     """Those corpora that count in the line over all corpora, in order."""
-    return [name for name in order(names) if by_name(name).pooled]
+    return [name for name in order(names) if named(name).pooled]
 
 
 def pool(clips: pd.DataFrame) -> pd.DataFrame:
@@ -118,17 +145,25 @@ def select(clips: pd.DataFrame, names: Iterable[str] = ()) -> pd.DataFrame:
 
 def colour(name: str) -> str:
     """A corpus's colour in figures, "#rrggbb"."""
-    corpus = by_name(name)
+    corpus = named(name)
     if corpus.colour:
         return corpus.colour
     without = [other.name for other in all() if not other.colour]
-    return _PALETTE[without.index(name) % len(_PALETTE)]
+    # which others are one's own is not known here: the name alone decides
+    place = without.index(name) if name in without else len(without) + zlib.crc32(name.encode())
+    return _PALETTE[place % len(_PALETTE)]
 
 
 def emotions() -> tuple[str, ...]:
     """All emotions of all corpora, in the order of tables and figures."""
     added = {emotion for corpus in all() for emotion in corpus.published_emotions}
     return (*_EMOTIONS, *sorted(added.difference(_EMOTIONS)))
+
+
+def order_emotions(present: Iterable[str]) -> list[str]:
+    """Emotions and labels of one's own, each once, in the order of tables and figures."""
+    there, known = set(present), emotions()
+    return [one for one in known if one in there] + sorted(there.difference(known))
 
 
 def identify(path: str | PurePath) -> tuple[Corpus, ClipName | Refusal] | None:

@@ -41,6 +41,8 @@ def model_card(export: Export, metrics: Mapping[str, Mapping[str, Any]], *, name
         index, rows, training, conversion = (
             metrics[stage] for stage in ("01_index", "02_features", "03_train", "04_convert")
         )
+        known = [] if index["synthetic"] else [corpora.named(name) for name in rows["corpora"]]
+        registered = {corpus.name for corpus in corpora.all()}
         return (
             environment()
             .get_template("model_card.md.j2")
@@ -54,9 +56,8 @@ def model_card(export: Export, metrics: Mapping[str, Mapping[str, Any]], *, name
                 operators=list(dict.fromkeys(convert.operators(export.tflite))),
                 flash=int(sizes(export).query("memory == 'flash'")["bytes"].sum()),
                 scores=_scores(training["scores"], conversion["int8_tflm"]),
-                corpora=[]
-                if index["synthetic"]
-                else [corpora.by_name(name) for name in rows["corpora"]],
+                corpora=known,
+                published=[one for one in known if one.name in registered],
             )
         )
     except (KeyError, jinja2.UndefinedError) as error:

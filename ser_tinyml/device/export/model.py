@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 
 from ser_tinyml import files
+from ser_tinyml.files import DataError
 from ser_tinyml.tflite import convert, direct
 from ser_tinyml.tflite.release import Release
 from ser_tinyml.tflite.runtimes import TfliteMicroRuntime
@@ -13,6 +15,7 @@ from ser_tinyml.tflite.runtimes import TfliteMicroRuntime
 # Added to the measured bytes. An older library for boards (Chirale_TensorFLowLite 2.0.0) needed
 # 12,288 bytes to start where 6,016 were measured, and one with too little crashes.
 ARENA_MARGIN = 8192
+LABELS_ROOM = 400  # bytes of JSON: the rest of a status takes up to 600 of the line's 1024
 ARENA_STEP = 1024  # bytes that the arena's size is rounded up to
 
 
@@ -25,6 +28,15 @@ class Export(Release):
     >>> Export.load().model_id
     '4dec77c6a2a5927f'
     """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        room = sum(len(json.dumps(label)) + 1 for label in self.labels)
+        if room > LABELS_ROOM:
+            raise DataError(
+                f"{self.folder / 'labels.json'}: expected names that take {LABELS_ROOM} bytes in a "
+                f"line of the board's status, found {room}: fewer or shorter ones"
+            )
 
     @cached_property
     def model_sha256(self) -> str:

@@ -5,7 +5,7 @@ The same model gives the same files, byte for byte: nothing here writes a date, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import jinja2
 import numpy as np
 
 from ser_tinyml import features, files
-from ser_tinyml.device.export import model
+from ser_tinyml.device.export import colours, model
 from ser_tinyml.device.export.model import Export
 from ser_tinyml.device.export.tables import fft_twiddles, mel_bands
 from ser_tinyml.device.listening import LISTENING
@@ -35,14 +35,22 @@ SOURCES = ("model_data", "feature_tables", "direct_tables")  # those that have a
 WIDTH = 96  # characters in a line of numbers
 
 
-def source_files(export: Export) -> dict[str, str]:
+def source_files(export: Export, *, led_colours: Mapping[str, str] | None = None) -> dict[str, str]:
     """The C++ of a model: file name to text, for the firmware's ``src/model/``.
 
-    All is in the namespace ``ser::model``. Every file carries the model id, and
-    ``FilesBelongTogether()`` in ``model.h`` says whether they are of one export.
+    Parameters
+    ----------
+    led_colours
+        Label to colour, of those that are not to have the usual ones; see `colours.of`.
+
+    Returns
+    -------
+    texts
+        All is in the namespace ``ser::model``. Every file carries the model id, and
+        ``FilesBelongTogether()`` in ``model.h`` says whether they are of one export.
     """
     names = ["model.h", *(f"{part}.h" for part in PARTS), *(f"{part}.cpp" for part in SOURCES)]
-    values = _values(export)
+    values = _values(export, colours.of(export.labels, led_colours))
     texts = {}
     for name in names:
         stem = Path(name).stem
@@ -51,9 +59,12 @@ def source_files(export: Export) -> dict[str, str]:
     return texts
 
 
-def write_sources(folder: str | Path, export: Export) -> list[Path]:
+def write_sources(
+    folder: str | Path, export: Export, *, led_colours: Mapping[str, str] | None = None
+) -> list[Path]:
     """Write `source_files` into a folder."""
-    return [files.write_text(Path(folder) / n, text) for n, text in source_files(export).items()]
+    texts = source_files(export, led_colours=led_colours)
+    return [files.write_text(Path(folder) / name, text) for name, text in texts.items()]
 
 
 @cache
@@ -67,7 +78,12 @@ def environment() -> jinja2.Environment:
         keep_trailing_newline=True,
         autoescape=False,  # C++ and Markdown, not HTML
     )
-    made.filters |= {"c": c_float, "lines": lines, "floats": lambda v: lines(map(c_float, v))}
+    made.filters |= {
+        "c": c_float,
+        "c_string": c_string,
+        "lines": lines,
+        "floats": lambda v: lines(map(c_float, v)),
+    }
     return made
 
 
@@ -91,6 +107,24 @@ def c_float(value: float) -> str:
     return f"{text}f" if "." in text or "e" in text else f"{text}.0f"
 
 
+def c_string(text: str) -> str:
+    """A text as a C++ string of UTF-8, whatever is in it.
+
+    Examples
+    --------
+    >>> print(c_string('say "no" müde'))
+    "say \\"no\\" m\\303\\274de"
+    """
+    written = []
+    for byte in text.encode():
+        char = chr(byte)
+        if char in '"\\?':  # two question marks can begin a trigraph
+            written.append(f"\\{char}")
+        else:
+            written.append(char if 32 <= byte < 127 else f"\\{byte:03o}")
+    return f'"{"".join(written)}"'
+
+
 def lines(items: Iterable[Any]) -> str:
     """Items, each followed by a comma, filled into indented lines."""
     filled, line = [], ""
@@ -110,7 +144,7 @@ def fnv1a(data: bytes) -> int:
     return value
 
 
-def _values(export: Export) -> dict[str, Any]:
+def _values(export: Export, led: Mapping[str, str]) -> dict[str, Any]:
     """All that the templates name."""
     config, network = export.config, export.network
     constant, bands = features.tables(config), mel_bands(config)
@@ -136,6 +170,8 @@ def _values(export: Export) -> dict[str, Any]:
         "std": export.normalisation.std,
         "inverse_std": np.float32(1) / export.normalisation.std,
         "network": network,
+        "colours": list(led.values()),
+        "colour_bits": colours.BITS,
         "gate": LISTENING.gate(config),
         "decider": LISTENING.decider(config),
         "voice_db": LISTENING.voice_db,

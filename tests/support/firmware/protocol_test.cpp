@@ -47,10 +47,10 @@ int Write() {
   static char text[256];
   static std::uint8_t frame[kMaxFrame];
   const float numbers[] = {0.0f, 0.9996f, -1.25f, 99999.0f, 1e9f, std::nanf(""), -0.0001f};
-  const char* const words[] = {"a", "b c"};
+  const char* const words[] = {"a", "b c", "say \"no\" \\", "m\303\274de \346\200\222 \360\237\230\200"};
   Emit(text, JsonLine(text, sizeof(text))
                  .Text("text", "plain")
-                 .Texts("texts", words, 2)
+                 .Texts("texts", words, 4)
                  .Integer("least", INT32_MIN)
                  .Natural("most", UINT32_MAX)
                  .Flag("flag", true)

@@ -2,12 +2,25 @@
 #ifndef SER_MODEL_LABELS_H_
 #define SER_MODEL_LABELS_H_
 
+#include <cstdint>
+
 namespace ser {
 namespace model {
 
 constexpr char kLabelsId[] = "8b7da2eb2397c9ee";
 constexpr int kLabelCount = 4;
-constexpr const char* kLabels[kLabelCount] = {"neutral", "happy", "surprise", "unpleasant"};
+constexpr const char* kLabels[kLabelCount] = {  // UTF-8
+    "neutral",
+    "happy",
+    "surprise",
+    "unpleasant",
+};
+constexpr std::uint8_t kLabelColours[kLabelCount] = {  // of the LED: red, green, blue, a bit each
+    7,  // white
+    3,  // yellow
+    6,  // cyan
+    1,  // red
+};
 constexpr float kUnsureThreshold = 0.85546875f;  // less probable is "unsure"
 
 }  // namespace model

@@ -3,29 +3,6 @@
 #include "../model/quantization.h"
 
 namespace ser {
-namespace {
-
-struct NamedColour {
-  const char* name;
-  Colour colour;
-};
-
-constexpr NamedColour kLabelColours[] = {
-    {"neutral", Colour::kWhite}, {"happy", Colour::kYellow},   {"surprise", Colour::kCyan},
-    {"unpleasant", Colour::kRed}, {"angry", Colour::kRed},     {"sad", Colour::kBlue},
-    {"fear", Colour::kMagenta},   {"disgust", Colour::kGreen}, {"calm", Colour::kWhite},
-};
-
-bool Same(const char* a, const char* b) {
-  while (*a != '\0' && *a == *b) {
-    ++a;
-    ++b;
-  }
-  return *a == *b;
-}
-
-}  // namespace
-
 const char* ColourName(Colour colour) {
   static const char* const kNames[] = {"off",  "red",     "green", "yellow",
                                        "blue", "magenta", "cyan",  "white"};
@@ -34,10 +11,7 @@ const char* ColourName(Colour colour) {
 
 Colour ColourOf(int label) {
   if (label < 0 || label >= model::kLabelCount) return Colour::kOff;
-  for (const NamedColour& known : kLabelColours) {
-    if (Same(known.name, model::kLabels[label])) return known.colour;
-  }
-  return static_cast<Colour>(1 + label % 7);
+  return static_cast<Colour>(model::kLabelColours[label] & 7);
 }
 
 const char* LabelName(int label) {

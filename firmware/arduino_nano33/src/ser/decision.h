@@ -23,7 +23,7 @@ enum class Colour : std::uint8_t {
 };
 const char* ColourName(Colour colour);
 
-// Off for kUnsure. A label that has no colour of its own takes one by its place.
+// Off for kUnsure; of a label the one that src/model/labels.h gives.
 Colour ColourOf(int label);
 
 // The label's name, or "unsure".

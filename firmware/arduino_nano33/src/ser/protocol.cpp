@@ -81,8 +81,32 @@ void JsonLine::Key(const char* key) {
 
 void JsonLine::Quoted(const char* text) {
   Put('"');
-  Put(text);
+  while (*text != '\0') text = Character(text);
   Put('"');
+}
+
+const char* JsonLine::Character(const char* text) {
+  const std::uint8_t first = static_cast<std::uint8_t>(*text++);
+  if (first >= ' ' && first < 0x7f) {
+    if (first == '"' || first == '\\') Put('\\');
+    Put(static_cast<char>(first));
+    return text;
+  }
+  int more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : first >= 0xc0 ? 1 : 0;
+  std::uint32_t code = more > 0 ? first & (0x3fu >> more) : first;
+  for (; more > 0 && (*text & 0xc0) == 0x80; --more) code = code << 6 | (*text++ & 0x3f);
+  if (code >= 0x10000) {  // two units of UTF-16
+    code -= 0x10000;
+    Unit(0xd800 + (code >> 10));
+    code = 0xdc00 + (code & 0x3ff);
+  }
+  Unit(code);
+  return text;
+}
+
+void JsonLine::Unit(std::uint32_t code) {
+  Put("\\u");
+  for (int shift = 12; shift >= 0; shift -= 4) Put("0123456789abcdef"[code >> shift & 15]);
 }
 
 void JsonLine::Digits(std::uint32_t value, int least) {

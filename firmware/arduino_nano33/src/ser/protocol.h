@@ -70,7 +70,7 @@ class FrameWriter {
   ByteWriter writer_;
 };
 
-// Writes one JSON object as a line. Text is written as it is: give it none with quotes in it.
+// Writes one JSON object as a line of ASCII. Text is UTF-8; what ASCII or JSON lacks is escaped.
 class JsonLine {
  public:
   JsonLine(char* text, std::size_t capacity) : text_(text), capacity_(capacity) { Put('{'); }
@@ -91,6 +91,8 @@ class JsonLine {
   void Put(const char* text);
   void Key(const char* key);
   void Quoted(const char* text);
+  const char* Character(const char* text);  // one of UTF-8; where the next begins
+  void Unit(std::uint32_t code);            // of UTF-16, as four digits
   void Digits(std::uint32_t value, int least);
   void Fixed(float value, int decimals);
 
