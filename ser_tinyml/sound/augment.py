@@ -13,7 +13,7 @@ import numpy as np
 import scipy.fft
 
 from ser_tinyml import files
-from ser_tinyml.sound import audio
+from ser_tinyml.sound import audio, reading
 
 LOUD_DB = (10.0, 24.0)  # over full scale: where clipping can be heard
 COLOURS = {"white": 0.0, "pink": 1.0, "brown": 2.0}  # power falls as 1 / frequency ** exponent
@@ -178,7 +178,7 @@ def read_backgrounds(folder: str | Path, *, sample_rate: int) -> dict[str, np.nd
     if not paths:
         raise files.DataError(f"{folder}: expected background recordings, found none")
     return {
-        path.stem.replace("_", " "): audio.read_audio(path, sample_rate=sample_rate)[0]
+        path.stem.replace("_", " "): reading.read_audio(path, sample_rate=sample_rate)[0]
         for path in paths
     }
 
