@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from ser_tinyml.data import decoding
 from ser_tinyml.device import gate
 from ser_tinyml.device.listener import Heard, Listener, Utterance, long_bands
 from ser_tinyml.device.listening import frame_rate
-from ser_tinyml.files import DataError
+from ser_tinyml.files import DataError, naming
 from ser_tinyml.output import captured_output
 from ser_tinyml.sound import reading
 from ser_tinyml.sound.reading import Sound
@@ -104,6 +105,8 @@ class Predictor:
         """
         path = Path(path)
         if path.is_dir():
+            with naming(path):
+                os.listdir(path)
             raise DataError(f"{path}: expected recordings in this folder, found none")
         if not path.exists():
             raise DataError(f"{path}: expected a recording, found no such file")

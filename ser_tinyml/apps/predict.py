@@ -111,16 +111,17 @@ def model_folder(model: str | Path | None) -> Path:
 def expand(given: Iterable[str]) -> Iterator[str]:
     """Files as they are, folders as the recordings anywhere below them, sorted.
 
-    Links are followed. Hidden files are passed by. A folder without any recording is given back
-    itself, for `Predictor.read` to complain of.
+    Links are followed. Hidden files are passed by. A folder that cannot be opened, or has no
+    recording, is given back itself, for `Predictor.read` to complain of.
     """
     for name in given:
-        found = [
-            str(here / one)
-            for here, _, names in (walk(name) if Path(name).is_dir() else ())
-            for one in names
-            if one[0] != "." and is_sound(here / one)
-        ]
+        found: list[str] = []
+
+        def closed(error: OSError, found: list[str] = found) -> None:
+            found.append(error.filename)
+
+        for here, _, names in walk(name, closed=closed) if Path(name).is_dir() else ():
+            found += [str(here / one) for one in names if one[0] != "." and is_sound(here / one)]
         yield from sorted(found, key=Path) or [name]
 
 

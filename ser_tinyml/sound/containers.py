@@ -20,6 +20,7 @@ OTHER_SUFFIXES = (".mid", ".midi", ".kar", ".ra", ".rm", ".dss", ".ds2", ".mod",
 WAV, W64, AIFF, AU, CAF, FLAC, OGG = "WAV", "W64", "AIFF", "AU", "CAF", "FLAC", "Ogg"
 MPEG, AAC, MP4, MATROSKA, ASF = "MPEG audio", "AAC", "MP4", "Matroska or WebM", "WMA or ASF"
 MIDI, AC3, TEXT = "MIDI", "AC-3", "text"
+UNKNOWN = "nothing that is known as sound"
 LOSSLESS = (WAV, W64, AIFF, AU, CAF, FLAC)
 
 _W64_START = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb"
@@ -66,10 +67,13 @@ class Promise:
         What was promised and what is there, where the file is cut off; otherwise empty.
     empty
         Whether it says that there is no sound at all, and means it.
+    patch
+        Place, and bytes to read there: where a program left a length open that decoders believe.
     """
 
     missing: str = ""
     empty: bool = False
+    patch: tuple[int, bytes] | None = None
 
 
 def kind(start: bytes) -> str:
@@ -106,7 +110,7 @@ def described(start: bytes) -> str:
             return name
     if is_text(start):
         return TEXT
-    return "nothing that is known as sound"
+    return UNKNOWN
 
 
 def is_text(start: bytes) -> bool:
@@ -145,8 +149,12 @@ def promise(stream: BinaryIO, size: int) -> Promise:
         case name if name == CAF:
             return _first(_chunks(stream, size, at=8, layout=">4sQ", even=False), b"data", size)
         case name if name == AU:
-            offset, length = struct.unpack(">2I", start[4:12])
+            offset, length = struct.unpack(">2I", start[4:12].ljust(8, b"\0"))
+            if not length:
+                return Promise(patch=(8, b"\xff" * 4))
             return _held(length, size - offset, unit="bytes")
+        case name if name == MP4:
+            return _mp4(stream, size)
         case name if name == OGG:
             stream.seek(max(0, size - 65_307))  # a page is at most that long: the last one is here
             return Promise(missing=_missing_from_ogg(stream.read()))
@@ -198,6 +206,22 @@ def _first(chunks: Iterator[tuple[bytes, int, int]], name: bytes, size: int) -> 
     return Promise()
 
 
+def _mp4(stream: BinaryIO, size: int) -> Promise:
+    """The last box says where it ends; the list of all frames is mostly the last, and lost."""
+    at = 0
+    for _ in range(_MOST_CHUNKS):
+        stream.seek(at)
+        head = stream.read(16).ljust(16, b"\0")
+        length = int.from_bytes(head[:4], "big")
+        length = int.from_bytes(head[8:], "big") if length == 1 else length
+        if length < 8 or at + length > size:  # 0: it lasts to the end
+            return _held(at + length, size, unit="bytes") if length >= 8 else Promise()
+        at += length
+        if at == size:
+            break
+    return Promise()
+
+
 def _wav(stream: BinaryIO, size: int, *, order: str) -> Promise:
     block, unit, long = 1, "bytes", None
     for name, length, here in _chunks(stream, size, at=12, layout=f"{order}4sI"):
@@ -208,7 +232,9 @@ def _wav(stream: BinaryIO, size: int, *, order: str) -> Promise:
             tag, *_, block = struct.unpack(f"{order}HHIIH", stream.read(14).ljust(14, b"\0"))
             block, unit = (max(1, block), "samples") if tag in _PLAIN else (1, "bytes")
         elif name == b"data":
-            if length == 0xFFFFFFFF and long:
+            if long is not None and (not long or _of_a_pipe(long)):
+                return Promise(patch=(0, b"RIFF"))
+            if long is not None and length == 0xFFFFFFFF:
                 length = long
             if length == 0:
                 return Promise(empty=_only_chunks(stream, size, here, order=order))

@@ -40,6 +40,8 @@ class Source:
         Of a regular file.
     kind
         From `containers.kind`.
+    patch
+        From `containers.promise`.
     missing
         What does not come: filled in by the decoder where it ends before the sound does.
     failure
@@ -51,6 +53,7 @@ class Source:
     path: Path
     size: int
     start: bytes
+    patch: tuple[int, bytes] | None = None
     kind: str = field(init=False)
     missing: str = ""
     failure: str = ""
@@ -61,10 +64,19 @@ class Source:
 
 
 class Part(io.RawIOBase):
-    """A part of a file as if it were one; it has no name, which a decoder might trust."""
+    """A part of a file as if it were one; it has no name, which a decoder might trust.
 
-    def __init__(self, path: Path, start: int, stop: int) -> None:
+    Parameters
+    ----------
+    patch
+        Place in the part, and bytes that stand there in place of those of the file.
+    """
+
+    def __init__(
+        self, path: Path, start: int, stop: int, *, patch: tuple[int, bytes] | None = None
+    ) -> None:
         self._stream = open(path, "rb")
+        self._patch_at, self._patch = patch or (0, b"")
         self._start, self._size, self._at = start, stop - start, 0
 
     def readable(self) -> bool:
@@ -84,6 +96,9 @@ class Part(io.RawIOBase):
         self._stream.seek(self._start + self._at)
         data = self._stream.read(max(0, min(len(buffer), self._size - self._at)))
         buffer[: len(data)] = data
+        for place, byte in enumerate(self._patch, self._patch_at - self._at):
+            if 0 <= place < len(data):
+                buffer[place : place + 1] = bytes([byte])
         self._at += len(data)
         return len(data)
 
@@ -132,6 +147,10 @@ def _by_libsndfile(source: Source) -> Iterator[Block]:
     if source.kind == containers.OGG:
         with open(source.path, "rb") as stream:
             links = containers.ogg_links(stream, source.size)
+    if len(links) == 1 and source.patch:
+        with Part(source.path, 0, source.size, patch=source.patch) as part:
+            yield from _one_by_libsndfile(source, part)
+        return
     if len(links) == 1:
         yield from _one_by_libsndfile(source, None)
         return

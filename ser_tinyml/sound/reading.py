@@ -152,7 +152,7 @@ class Recording:
         if promise.empty:
             raise self._fault("a header without samples", EMPTY)
         self._promised_but_missing = promise.missing
-        return Source(path=path, size=size, start=start)
+        return Source(path=path, size=size, start=start, patch=promise.patch)
 
     def _look(self) -> None:
         """Decode the beginning; all of it, where there are channels to choose from."""
@@ -171,12 +171,11 @@ class Recording:
         self.chosen = chooser.choose()
 
     def _channel_blocks(self) -> Iterator[Block]:
-        bad = count = 0
+        bad = 0
         blocks, self._begun = self._begun or self._limited(decoders.decode(self._source)), None
         for rate, block in blocks:
             finite = np.isfinite(block).all(axis=1)
             bad += len(block) - np.count_nonzero(finite)
-            count += len(block)
             if not bad:
                 yield rate, self._of_all_channels(block)[:, (self.chosen or 1) - 1].copy()
         if bad:
@@ -202,17 +201,18 @@ class Recording:
     def _nothing(self) -> Fault:
         """Why nothing was decoded, and what to do."""
         source, name = self._source, shlex.quote(self.path.name)
-        known = containers.kind(source.start) not in ("", containers.MIDI)
-        if not known:
-            return self._fault(containers.described(source.start))
+        found = containers.described(source.start)
+        convert = f"try ffmpeg -i {name} -ar 16000 -ac 1 {name}.wav"
+        if source.kind in ("", containers.MIDI):
+            guess = found == containers.UNKNOWN and self.path.suffix.lower() in containers.SUFFIXES
+            return self._fault(f"{found}: {convert}" if guess else found)
         if source.has_no_sound:
-            return self._fault(f"{containers.described(source.start)} without sound")
+            return self._fault(f"{found} without sound")
+        if self._promised_but_missing:
+            return self._fault(f"{found} that is cut off: {self._promised_but_missing}")
         if not source.failure:
             return self._fault("a header without samples", EMPTY)
-        return self._fault(
-            f"{containers.described(source.start)} that cannot be decoded ({source.failure}): "
-            f"try ffmpeg -i {name} -ar 16000 -ac 1 {name}.wav"
-        )
+        return self._fault(f"{found} that cannot be decoded ({source.failure}): {convert}")
 
     def _fault(self, detail: str, reason: str = UNREADABLE) -> Fault:
         return Fault(self.path, reason=reason, detail=detail)

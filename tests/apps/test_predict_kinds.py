@@ -177,6 +177,25 @@ def test_nothing_in_a_folder_is_passed_over_without_a_word(tmp_path, capsys):
     assert "d.wav: expected a recording, found a pipe" in pipe
 
 
+def test_a_folder_that_cannot_be_opened_is_named(tmp_path, capsys, monkeypatch):
+    record(tmp_path / "in" / "a.wav", base())
+    (tmp_path / "in" / "closed").mkdir()
+    real = os.scandir, os.listdir
+
+    def refuse(path, index):
+        if Path(os.fspath(path)).name == "closed":
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return real[index](path)
+
+    monkeypatch.setattr(os, "scandir", lambda path: refuse(path, 0))
+    monkeypatch.setattr(os, "listdir", lambda path: refuse(path, 1))
+    status, out, err = run(capsys, tmp_path / "in")
+    assert status == 1 and "a.wav" in out
+    assert err == f"error: {tmp_path / 'in' / 'closed'}: expected to read or write it, " + (
+        "found: Permission denied\n"
+    )
+
+
 def test_a_pipe_that_is_named_is_read(tmp_path, capsys):
     pipe = tmp_path / "p"
     os.mkfifo(pipe)

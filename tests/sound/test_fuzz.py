@@ -15,7 +15,7 @@ import pytest
 
 from ser_tinyml.provenance import ROOT
 
-COUNT = int(os.environ.get("SER_FUZZ", "400"))
+COUNT = int(os.environ.get("SER_FUZZ", "2000"))
 AT_ONCE = 1000  # inputs of a worker
 PROGRAM = ROOT / "tests" / "support" / "fuzz_sound.py"
 

@@ -71,6 +71,26 @@ def test_a_wav_of_a_pipe_is_read_to_its_end(tmp_path, length) -> None:
     assert sound.missing == ""
 
 
+@pytest.mark.parametrize("length", [0, (1 << 64) - 1])
+@pytest.mark.parametrize(
+    ("suffix", "mark", "behind", "size", "order"),
+    [
+        *((".rf64", b"ds64", 16, 8, "little"), (".w64", b"data\xf3", 16, 8, "little")),
+        *((".au", b".snd", 8, 4, "big"), (".caf", b"data", 4, 8, "big")),
+        (".aiff", b"SSND", 4, 4, "big"),
+    ],
+)
+def test_other_kinds_of_a_pipe_too(tmp_path, suffix, mark, behind, size, order, length) -> None:
+    path = record(tmp_path / f"x{suffix}", base(), subtype="PCM_16")
+    data = bytearray(path.read_bytes())
+    at = data.index(mark) + behind
+    data[at : at + size] = (length % (1 << 8 * size)).to_bytes(size, order)
+    path.write_bytes(data)
+    sound = read(path)
+    np.testing.assert_array_equal(sound.samples, base())
+    assert sound.missing == ""
+
+
 @pytest.mark.parametrize("suffix", [".wav", ".w64", ".aiff", ".au", ".caf", ".rf64"])
 def test_half_a_file_is_half_a_recording(tmp_path, suffix) -> None:
     path = record(tmp_path / f"x{suffix}", base(), subtype="PCM_16")
@@ -189,10 +209,16 @@ class TestFaults:
         assert fault.value.reason == "unreadable"
 
     def test_how_to_convert_what_is_sound(self, tmp_path) -> None:
-        (tmp_path / "a b.m4a").write_bytes((CASES / "voice.m4a").read_bytes()[:3000])
+        data = (CASES / "voice.m4a").read_bytes().replace(b"moov", b"junk")
+        (tmp_path / "a b.m4a").write_bytes(data)
         said = r"found MP4 that cannot be decoded \(.*\): try ffmpeg -i 'a b.m4a' -ar 16000 -ac 1"
         with pytest.raises(Fault, match=said):
             read(tmp_path / "a b.m4a")
+
+    def test_a_recording_of_a_phone_that_is_cut_off(self, tmp_path) -> None:
+        (tmp_path / "x.m4a").write_bytes((CASES / "voice.m4a").read_bytes()[:20_000])
+        with pytest.raises(Fault, match="found MP4 that is cut off: .* promised, 20000 there"):
+            read(tmp_path / "x.m4a")
 
     def test_a_video_without_sound(self, tmp_path) -> None:
         import av
