@@ -166,15 +166,14 @@ def _walk(folder: Path) -> tuple[list[str], list[dict[str, str]]]:
             folders.clear()
             continue
         recordings += [relative(here / name) for name in names if is_sound(here / name)]
-    for path in [path for path in recordings if not _is_text(path)]:  # no table could hold it
-        recordings.remove(path)
+    for path in filter(_is_no_text, recordings):  # no table could hold it
         shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         left_out.append(_row(shown, "", NO_TEXT, "the name is not UTF-8: rename it"))
-    return sorted(recordings), left_out
+    return sorted(path for path in recordings if not _is_no_text(path)), left_out
 
 
-def _is_text(name: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in name)
+def _is_no_text(name: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _without_doubles(heard: Iterable[_File]) -> tuple[list[_File], list[dict[str, str]]]:

@@ -173,6 +173,13 @@ class TestChannels:
         others.insert(place, base() / 4)
         assert self.heard(tmp_path, *others).channel == place + 1
 
+    @pytest.mark.parametrize("count", [6, 8])
+    def test_as_many_as_a_cinema_has(self, tmp_path, count) -> None:
+        samples = np.stack([base() * (place == 2) for place in range(count)], axis=1)
+        sound = read(encode(tmp_path / "x.m4a", samples, rate=48_000, codec="aac"))
+        assert sound.channels == count
+        assert likeness(sound.samples, base()) > 0.9
+
     def test_it_is_chosen_by_all_of_a_recording(self, tmp_path, monkeypatch) -> None:
         silent = np.zeros_like(base())
         left = np.concatenate([base() / 8, silent])

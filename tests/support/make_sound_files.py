@@ -22,10 +22,10 @@ def encode(
 ) -> Path:
     """Write a waveform [shape=(n,)] or [shape=(n, channels)] with FFmpeg's encoder."""
     samples = samples[:, np.newaxis] if samples.ndim == 1 else samples
-    layout = {1: "mono", 2: "stereo"}[samples.shape[1]]
+    layout = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}[samples.shape[1]]
     with av.open(str(path), "w", format=container) as file:
         stream = file.add_stream(codec, rate=rate, layout=layout)
-        stream.bit_rate = 128_000
+        stream.bit_rate = 128_000 * samples.shape[1]
         resampler = av.AudioResampler(
             format=stream.codec_context.format.name,
             layout=layout,
@@ -33,7 +33,7 @@ def encode(
             frame_size=stream.codec_context.frame_size or 1024,
         )
         frame = av.AudioFrame.from_ndarray(
-            np.ascontiguousarray(samples.T, np.float32), format="fltp", layout=layout
+            samples.astype(np.float32).reshape(1, -1), format="flt", layout=layout
         )
         frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
         for piece in [*resampler.resample(frame), *resampler.resample(None)]:
