@@ -39,9 +39,13 @@ class Fault(DataError):
         What was found.
     """
 
-    def __init__(self, path: str | Path, *, reason: str, detail: str) -> None:
-        super().__init__(f"{path}: expected a recording, found {detail}")
+    def __init__(self, message: str, *, reason: str = UNREADABLE, detail: str = "") -> None:
+        super().__init__(message)  # alone, so that another process can send it
         self.reason, self.detail = reason, detail
+
+
+def _fault(path: str | Path, detail: str, reason: str = UNREADABLE) -> Fault:
+    return Fault(f"{path}: expected a recording, found {detail}", reason=reason, detail=detail)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,7 +219,7 @@ class Recording:
         return self._fault(f"{found} that cannot be decoded ({source.failure}): {convert}")
 
     def _fault(self, detail: str, reason: str = UNREADABLE) -> Fault:
-        return Fault(self.path, reason=reason, detail=detail)
+        return _fault(self.path, detail, reason)
 
 
 def channel_note(channel: int | None, channels: int) -> str:
@@ -243,8 +247,7 @@ def read(path: str | Path, *, sample_rate: int | None = None, pipes: bool = True
     with Recording(path, pipes=pipes) as recording:
         samples = _held(recording.resampled(sample_rate), path)
         if not np.isfinite(samples).all():
-            detail = "values beyond what a float can hold"
-            raise Fault(path, reason=NOT_FINITE, detail=detail)
+            raise _fault(path, "values beyond what a float can hold", NOT_FINITE)
         return Sound(
             samples=samples,
             sample_rate=sample_rate or recording.sample_rate,
@@ -267,10 +270,8 @@ def _held(blocks: Iterable[np.ndarray], path: str | Path) -> np.ndarray:
         end = count + len(block)
         if end > MOST_HELD:
             hours = MOST_HELD / 3600 / 16_000
-            raise Fault(
-                path,
-                reason=UNREADABLE,
-                detail=f"more than {MOST_HELD} samples ({hours:.0f} hours at 16 kHz): cut it up",
+            raise _fault(
+                path, f"more than {MOST_HELD} samples ({hours:.0f} hours at 16 kHz): cut it up"
             )
         if end > len(held):
             held.resize(max(end, len(held) * 9 // 8), refcheck=False)
@@ -310,7 +311,7 @@ def _spooled(path: Path) -> Iterator[str]:
         while block := pipe.read(1 << 20):
             kept.write(block)
             if kept.tell() > _MOST_PIPED:
-                raise Fault(path, reason=UNREADABLE, detail=f"a pipe of over {_MOST_PIPED} bytes")
+                raise _fault(path, f"a pipe of over {_MOST_PIPED} bytes")
         kept.flush()
         yield kept.name
 

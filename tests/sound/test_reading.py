@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import struct
 import threading
 from pathlib import Path
@@ -248,8 +249,10 @@ class TestFaults:
             assert fault.value.reason == reason
         with pytest.raises(DataError, match=r"missing\.wav: expected a recording, found No such"):
             read(tmp_path / "missing.wav")
-        with pytest.raises(Fault, match="found a folder"):
+        with pytest.raises(Fault, match="found a folder") as fault:
             read(tmp_path)
+        sent = pickle.loads(pickle.dumps(fault.value))  # as between processes
+        assert (str(sent), sent.reason) == (str(fault.value), "unreadable")
 
     def test_an_empty_wav_with_more_behind_is_empty(self, tmp_path) -> None:
         path = record(tmp_path / "x.wav", np.zeros(0))
