@@ -283,8 +283,9 @@ def ogg_links(stream: BinaryIO, size: int) -> list[int]:
 def mp3_is_told(stream: BinaryIO, size: int) -> bool:
     """Whether an MP3 says how many samples it has, and means all that is in the file.
 
-    Without a Xing, Info or VBRI tag libsndfile estimates the number, and stops there. With one of
-    the first of several files that were put one behind the other, it stops at that one's end.
+    Without a Xing, Info or VBRI tag libsndfile estimates the number, and stops there
+    (https://github.com/libsndfile/libsndfile/issues/1001). With one of the first of several files
+    that were put one behind the other, it stops at that one's end.
     """
     at = 0
     stream.seek(0)

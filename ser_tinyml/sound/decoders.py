@@ -112,8 +112,8 @@ class Part(io.RawIOBase):
 class _Straight(soundfile.SoundFile):
     """Reads on without seeking between two blocks.
 
-    Some codecs cannot seek (GSM 6.10, G.721), and an MP3 that is sought in decodes to other
-    samples. https://github.com/bastibe/python-soundfile/issues/274
+    Some codecs cannot seek (https://github.com/libsndfile/libsndfile/issues/753), and an MP3 that
+    is sought in decodes to other samples (https://github.com/bastibe/python-soundfile/issues/402).
     """
 
     def seekable(self) -> bool:
