@@ -38,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0: good; 1: something is not as expected, or a bar is missed; 2: wrong usage;
         130: interrupted.
     """
+    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a letter shows its number
+        if getattr(stream, "errors", None) in ("strict", "surrogateescape"):
+            stream.reconfigure(errors="backslashreplace")
     parser = command.parser(GROUPS)
     options = parser.parse_args(arguments)
     try:

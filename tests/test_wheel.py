@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 from make_audio import record
+from make_sound_files import CASES
 
 from ser_tinyml import files
 from ser_tinyml.data import demo
@@ -89,6 +90,12 @@ def test_it_answers_and_draws_in_another_folder(installed, clip):
     here = run(sys.executable, "-m", "ser_tinyml", "predict", "--json", clip, cwd=ROOT).stdout
     assert {**json.loads(here), "file": ""} == {**line, "file": ""}
     assert (clip.parent / "clip.png").read_bytes()[1:4] == b"PNG"
+
+
+def test_it_reads_what_a_phone_sends(installed, clip):
+    phone = run(installed, "predict", "--json", CASES / "voice.m4a", cwd=clip.parent).stdout
+    plain = run(installed, "predict", "--json", CASES / "base.wav", cwd=clip.parent).stdout
+    assert json.loads(phone)["guess"] == json.loads(plain)["guess"] is not None
 
 
 def test_its_virtual_board_passes_every_golden_clip(installed, clip):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,17 +11,15 @@ import numpy as np
 from ser_tinyml import features
 from ser_tinyml.data import decoding
 from ser_tinyml.device import gate
-from ser_tinyml.device.listener import Heard, Listener, Utterance
+from ser_tinyml.device.listener import Heard, Listener, Utterance, long_bands
 from ser_tinyml.device.listening import frame_rate
-from ser_tinyml.files import DataError
-from ser_tinyml.sound import audio
+from ser_tinyml.files import DataError, naming
+from ser_tinyml.output import captured_output
+from ser_tinyml.sound import reading
+from ser_tinyml.sound.reading import Sound
 from ser_tinyml.tflite.release import Release
 from ser_tinyml.tflite.runtimes import RuntimeRefused, TfliteMicroRuntime
 
-SUFFIXES = (
-    *decoding.SUFFIXES,
-    *(".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64"),
-)
 SILENT, STEADY, NO_VOICE = "silent", "steady sound", "no voice"
 # Between the 5th and the 95th percentile of the level. On the recordings, half a second or more
 # of speech cut out so tightly that no onset is in it spans at least 3.1 dB; white and pink noise
@@ -84,13 +83,20 @@ class Predictor:
         except RuntimeRefused as error:
             raise DataError(f"{release.folder}: {error}") from error
 
-    def read(self, path: str | Path) -> np.ndarray:
-        """Read a recording of any rate, length and number of channels.
+    def read(self, path: str | Path, *, pipes: bool = True) -> Sound:
+        """Read a recording of any kind, rate, length and number of channels.
+
+        Parameters
+        ----------
+        path
+            Of a file or of a pipe.
+        pipes
+            Whether a pipe may be read: one in a folder might wait for ever.
 
         Returns
         -------
-        samples [shape=(n,)]
-            float32, full scale is 1, at the rate of the model's features.
+        sound
+            At the rate of the model's features.
 
         Raises
         ------
@@ -99,14 +105,13 @@ class Predictor:
         """
         path = Path(path)
         if path.is_dir():
-            raise DataError(
-                f"{path}: expected recordings in this folder ({', '.join(SUFFIXES)}), found none"
-            )
+            with naming(path):
+                os.listdir(path)
+            raise DataError(f"{path}: expected recordings in this folder, found none")
         if not path.exists():
             raise DataError(f"{path}: expected a recording, found no such file")
-        if path.is_file() and not path.stat().st_size:
-            raise DataError(f"{path}: expected a recording, found an empty file")
-        return audio.read_audio(path, sample_rate=self.release.config.sample_rate)[0]
+        with captured_output():  # the decoders' own remarks
+            return reading.read(path, sample_rate=self.release.config.sample_rate, pipes=pipes)
 
     def answer(self, samples: np.ndarray) -> Answer:
         """Answer a recording.
@@ -119,13 +124,13 @@ class Predictor:
         Parameters
         ----------
         samples [shape=(n,)]
-            From `read`.
+            Of what `read` gives.
         """
         labels, rate = self.release.labels, self.release.config.sample_rate
         answers, weights, reason, utterances = [], [], SILENT, []
-        if np.abs(samples).max() >= decoding.SILENT_PEAK:
-            heard = self._listener.listen(self._followed_by_silence(samples), rate=rate)
-            bands = features.log_mel(samples, self.release.config)
+        if max(samples.max(), -samples.min()) >= decoding.SILENT_PEAK:
+            heard = self._listener.listen(samples, rate=rate, silence=self._silence())
+            bands = long_bands(samples, self.release.config)
             pieces, reason = self._pieces(bands, heard)
             answers = [self._window(bands[:stop], start) for start, stop, _ in pieces]
             weights = [weight for _, _, weight in pieces]
@@ -143,11 +148,11 @@ class Predictor:
             utterances=utterances,
         )
 
-    def _followed_by_silence(self, samples: np.ndarray) -> np.ndarray:
-        """So that a board makes its decision: it waits until half a second was quiet."""
+    def _silence(self) -> int:
+        """Samples after which a board makes its decision: it waits until half a second is quiet."""
         config = self.release.config
         frames = self._listener.gate_settings.hangover_frames
-        return np.pad(samples, (0, frames * config.hop_length + config.window_length))
+        return frames * config.hop_length + config.window_length
 
     def _pieces(
         self, bands: np.ndarray, heard: Heard

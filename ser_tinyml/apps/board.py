@@ -17,7 +17,7 @@ from ser_tinyml.device.board import Board, find, none_found
 from ser_tinyml.device.golden import Golden
 from ser_tinyml.device.hearing import Hearing
 from ser_tinyml.device.virtual import VirtualBoard, with_pauses
-from ser_tinyml.sound import audio
+from ser_tinyml.sound import audio, reading
 
 _SENTENCES = 8  # of the golden clips; the others are silence, noise and the like
 _AFTER_S = 1.5  # of quiet, so that the last decision is made
@@ -65,7 +65,7 @@ def _sound(recording: str) -> tuple[np.ndarray, int]:
     golden = Golden.read(GOLDEN)
     rate = golden.sample_rate
     if recording:
-        clips = [audio.to_int16(audio.read_audio(recording, sample_rate=rate)[0])]
+        clips = [audio.to_int16(reading.read_audio(recording, sample_rate=rate)[0])]
     else:
         clips = [clip.waveform for clip in golden.clips[:_SENTENCES]]
     return with_pauses(clips, sample_rate=rate, pause_s=_AFTER_S), rate

@@ -13,9 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from ser_tinyml.apps import printing
-from ser_tinyml.apps.answering import SUFFIXES, Answer, Predictor
+from ser_tinyml.apps.answering import Answer, Predictor
 from ser_tinyml.files import DataError
 from ser_tinyml.provenance import ROOT
+from ser_tinyml.sound.folder import is_sound, walk
+from ser_tinyml.sound.reading import Sound
 from ser_tinyml.tflite import release
 from ser_tinyml.tflite.release import Release
 
@@ -66,10 +68,10 @@ def predict(
     failed = False
     for name, path in zip(names, pictures, strict=True):
         try:
-            samples = predictor.read(name)
-            answer = predictor.answer(samples)
+            sound = predictor.read(name, pipes=name in given)
+            answer = predictor.answer(sound.samples)
             if path is not None:
-                _draw(path, samples, answer, name=name, model=predictor.release)
+                _draw(path, sound.samples, answer, name=name, model=predictor.release)
         except DataError as error:
             failed = True
             if in_json:
@@ -77,13 +79,14 @@ def predict(
             print(f"error: {error}", file=sys.stderr)
         else:
             how = {"labels": predictor.release.labels, "steps": steps}
-            print(_line(name, answer, names=names, in_json=in_json, **how), flush=True)
+            print(_line(name, answer, sound, names=names, in_json=in_json, **how), flush=True)
     return int(failed)
 
 
 def _line(
     name: str,
     answer: Answer,
+    sound: Sound,
     *,
     names: Sequence[str],
     labels: Sequence[str],
@@ -91,10 +94,10 @@ def _line(
     in_json: bool,
 ) -> str:
     if in_json:
-        return json.dumps(printing.as_json(name, answer, labels=labels, steps=steps))
+        return json.dumps(printing.as_json(name, answer, sound, labels=labels, steps=steps))
     if len(names) > 1:
-        return printing.table_row(name, answer, names=names, labels=labels)
-    return printing.as_text(name, answer, labels=labels, steps=steps)
+        return printing.table_row(name, answer, sound, names=names, labels=labels)
+    return printing.as_text(name, answer, sound, labels=labels, steps=steps)
 
 
 def model_folder(model: str | Path | None) -> Path:
@@ -108,15 +111,18 @@ def model_folder(model: str | Path | None) -> Path:
 def expand(given: Iterable[str]) -> Iterator[str]:
     """Files as they are, folders as the recordings anywhere below them, sorted.
 
-    A folder without any is given back itself, for `Predictor.read` to complain of.
+    Links are followed. Hidden files are passed by. A folder that cannot be opened, or has no
+    recording, is given back itself, for `Predictor.read` to complain of.
     """
     for name in given:
-        found = [
-            str(path)
-            for path in (sorted(Path(name).rglob("*")) if Path(name).is_dir() else ())
-            if path.suffix.lower() in SUFFIXES and path.is_file() and path.name[0] != "."
-        ]
-        yield from found or [name]
+        found: list[str] = []
+
+        def closed(error: OSError, found: list[str] = found) -> None:
+            found.append(error.filename)
+
+        for here, _, names in walk(name, closed=closed) if Path(name).is_dir() else ():
+            found += [str(here / one) for one in names if one[0] != "." and is_sound(here / one)]
+        yield from sorted(found, key=Path) or [name]
 
 
 def picture_paths(path: Path, names: Sequence[str]) -> list[Path]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ser_tinyml.apps.answering import NO_VOICE, SILENT, STEADY, Answer
 from ser_tinyml.device.listener import Step, Utterance
+from ser_tinyml.sound.reading import Sound, channel_note
 
 _SAID_OF = {
     SILENT: "the recording is silent",
@@ -16,7 +17,9 @@ _SAID_OF = {
 _BAR = 30  # characters of a bar for 100 %
 
 
-def as_json(file: str, answer: Answer, *, labels: Sequence[str], steps: bool) -> dict[str, Any]:
+def as_json(
+    file: str, answer: Answer, sound: Sound, *, labels: Sequence[str], steps: bool
+) -> dict[str, Any]:
     """The object that ``--json`` prints for a recording."""
 
     def probabilities(values: Iterable[float]) -> dict[str, float]:
@@ -50,13 +53,15 @@ def as_json(file: str, answer: Answer, *, labels: Sequence[str], steps: bool) ->
         "reason": answer.reason,
         "probabilities": probabilities(answer.probabilities.values()),
         "duration_s": round(answer.duration_s, 3),
+        "channel": sound.channel,
+        "truncated": sound.missing or None,
         "utterances": utterances,
     }
 
 
-def as_text(file: str, answer: Answer, *, labels: Sequence[str], steps: bool) -> str:
+def as_text(file: str, answer: Answer, sound: Sound, *, labels: Sequence[str], steps: bool) -> str:
     """One recording for people: the answer, every probability, and what is said when."""
-    lines = [f"{printable(file)}: {verdict(answer)}"]
+    lines = [f"{printable(file)}: {verdict(answer)}{_how_it_was_read(sound)}"]
     if answer.guess is not None:
         width = max(map(len, labels))
         lines.append("")
@@ -80,14 +85,23 @@ def table_head(names: Sequence[str], labels: Sequence[str]) -> str:
     return f"{'file':{_name_width(names)}}  {'answer':{_answer_width(labels)}}  {columns}"
 
 
-def table_row(file: str, answer: Answer, *, names: Sequence[str], labels: Sequence[str]) -> str:
+def table_row(
+    file: str, answer: Answer, sound: Sound, *, names: Sequence[str], labels: Sequence[str]
+) -> str:
     """The line of a recording in the table."""
-    head = f"{printable(file):{_name_width(names)}}  "
+    head, tail = f"{printable(file):{_name_width(names)}}  ", _how_it_was_read(sound)
     if answer.reason is not None:
-        return f"{head}no speech ({answer.reason})"
+        return f"{head}no speech ({answer.reason}){tail}"
     said = answer.label or f"unsure ({answer.guess})"
     columns = "  ".join(f"{p:{_column(label)}.0%}" for label, p in answer.probabilities.items())
-    return f"{head}{said:{_answer_width(labels)}}  {columns}"
+    return f"{head}{said:{_answer_width(labels)}}  {columns}{tail}"
+
+
+def _how_it_was_read(sound: Sound) -> str:
+    """What there is to say of it, in brackets: which channel, and what is missing."""
+    missing = f"cut off: {sound.missing}" if sound.missing else ""
+    notes = [note for note in (channel_note(sound.channel, sound.channels), missing) if note]
+    return f"  [{'; '.join(notes)}]" if notes else ""
 
 
 def _column(label: str) -> int:

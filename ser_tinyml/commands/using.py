@@ -12,7 +12,8 @@ def _predict_options(parser: argparse.ArgumentParser) -> None:
         "files",
         nargs="+",
         metavar="FILE",
-        help="recordings (.wav, .flac, .ogg, .mp3, …) of any rate and length, or folders of them",
+        help="recordings (.wav, .flac, .mp3, .m4a, .webm and most others) of any rate and length, "
+        "or folders of them",
     )
     parser.add_argument(
         "--model",

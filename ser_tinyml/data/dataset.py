@@ -16,13 +16,17 @@ from tqdm import tqdm
 from ser_tinyml import files
 from ser_tinyml.data import corpora, demo, labelled
 from ser_tinyml.data.corpora import ClipName, Corpus, Refusal
-from ser_tinyml.data.decoding import EMPTY, POINTER, SUFFIXES, TRUNCATED, UNREADABLE, listen
+from ser_tinyml.data.decoding import POINTER, TRUNCATED, listen
+from ser_tinyml.sound.containers import SUFFIXES
+from ser_tinyml.sound.folder import is_sound, walk
+from ser_tinyml.sound.reading import EMPTY, UNREADABLE
 
 SYNTHETIC = "synthetic"
 SECOND_COPY = "second copy"
 SAME_NAME = "same name, different sound"
 SAME_SOUND = "same sound"
 TWO_LABELS = "same sound, two labels"
+NO_TEXT = "name is no text"
 
 CLIP_COLUMNS = (
     *("key", "corpus", "speaker", "sex", "emotion", "intensity", "sentence", "repetition", "path"),
@@ -40,6 +44,7 @@ CLIP_COLUMNS = (
 )
 LEFT_OUT_COLUMNS = ("path", "corpus", "reason", "detail")
 
+_LOSSY_S = 0.25  # by which a lossy copy may be longer or shorter than the sound it was made of
 _NOT_HEARD = (POINTER, UNREADABLE, TRUNCATED, EMPTY)
 
 
@@ -95,7 +100,7 @@ def scan(folder: str | Path, *, progress: bool = True, jobs: int | None = None) 
     Parameters
     ----------
     folder
-        Holds .wav, .flac or .ogg files at any depth; links to folders are followed.
+        Holds recordings of any kind at any depth; links to folders are followed.
     progress
         Show a progress bar.
     jobs
@@ -167,13 +172,12 @@ def _row(path: str, corpus_name: str, reason: str, detail: str) -> dict[str, str
 
 
 def _walk(folder: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """List the recordings below a folder, and the folders that are left out whole.
+    """List the recordings below a folder, and what is left out unheard.
 
-    Hidden folders, where downloads are under way, and the Mac's archive leftovers are passed by.
+    A recording is whatever the ending or the first bytes say is sound or video.
     """
     recordings: list[str] = []
     left_out: list[dict[str, str]] = []
-    seen: set[str] = set()
 
     def relative(path: str | Path) -> str:
         return Path(path).relative_to(folder).as_posix()
@@ -181,25 +185,26 @@ def _walk(folder: Path) -> tuple[list[str], list[dict[str, str]]]:
     def closed(error: OSError) -> None:
         left_out.append(_row(relative(error.filename), "", UNREADABLE, str(error.strerror)))
 
-    for here, folders, names in os.walk(folder, followlinks=True, onerror=closed):
-        real = os.path.realpath(here)
-        nested_demo = Path(here) != folder and demo.MARKER in names
-        if nested_demo:
+    for here, folders, names in walk(folder, closed=closed):
+        if here != folder and demo.MARKER in names:
             detail = f"{demo.MARKER} in it: scan it alone, not among recordings"
             left_out.append(_row(relative(here), "", SYNTHETIC, detail))
-        if nested_demo or real in seen:  # seen: a link that leads back
             folders.clear()
             continue
-        seen.add(real)
-        folders[:] = sorted(one for one in folders if one[0] != "." and one != "__MACOSX")
-        recordings += [
-            relative(Path(here, name)) for name in names if name.lower().endswith(SUFFIXES)
-        ]
-    return sorted(recordings), left_out
+        recordings += [relative(here / name) for name in names if is_sound(here / name)]
+    for path in filter(_is_no_text, recordings):  # no table could hold it
+        shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        left_out.append(_row(shown, "", NO_TEXT, "the name is not UTF-8: rename it"))
+    return sorted(path for path in recordings if not _is_no_text(path)), left_out
+
+
+def _is_no_text(name: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _without_doubles(heard: Iterable[_File]) -> tuple[list[_File], list[dict[str, str]]]:
     """Keep one of each sound under one label, and none where the labels disagree."""
+    heard, lossy = _without_lossy_copies(heard)
     unique, left_out = _one_of_each(
         _grouped(heard, lambda file: file.key),
         same=lambda file: file.sound["sha256"],
@@ -212,7 +217,22 @@ def _without_doubles(heard: Iterable[_File]) -> tuple[list[_File], list[dict[str
         double=SAME_SOUND,
         contradiction=TWO_LABELS,
     )
-    return sorted(kept, key=lambda file: file.key), left_out + twins
+    return sorted(kept, key=lambda file: file.key), lossy + left_out + twins
+
+
+def _without_lossy_copies(heard: Iterable[_File]) -> tuple[list[_File], list[dict[str, str]]]:
+    """Leave out what lies there without loss too: CREMA-D comes as .wav, .mp3 and .flv."""
+    kept, left_out = [], []
+    for group in _grouped(heard, lambda file: file.key):
+        best = [file for file in group if file.sound["lossless"]]
+        for file in group:
+            seconds = file.sound["duration_s"]
+            if file in best or not best or abs(best[0].sound["duration_s"] - seconds) > _LOSSY_S:
+                kept.append(file)
+            else:
+                detail = f"of {best[0].path}, which has no loss"
+                left_out.append(_row(file.path, file.corpus.name, SECOND_COPY, detail))
+    return kept, left_out
 
 
 def _one_of_each(
@@ -345,7 +365,8 @@ def _runs(speakers: Sequence[str], absent: Sequence[str]) -> list[str]:
 
 def _nothing_usable(folder: Path, left_out: Sequence[dict[str, str]]) -> str:
     wanted = " or ".join(corpus.name for corpus in corpora.all())
-    message = f"{folder}: expected recordings of {wanted} ({', '.join(SUFFIXES)}), found "
+    kinds = ", ".join(SUFFIXES[:10])
+    message = f"{folder}: expected recordings of {wanted} ({kinds}, …), found "
     if not left_out:
         return message + "none at any depth"
     reasons = Counter(row["reason"] for row in left_out).most_common()

@@ -12,7 +12,7 @@ import pandas as pd
 from ser_tinyml import files
 from ser_tinyml.data import corpora
 from ser_tinyml.data.dataset import Scan
-from ser_tinyml.sound import audio
+from ser_tinyml.sound import reading
 
 
 def left_out_by_reason(scan: Scan) -> pd.DataFrame:
@@ -122,4 +122,4 @@ def examples(clips: pd.DataFrame, *, speaker: str | None = None) -> pd.DataFrame
 
 def read_example(clip: Any, folder: str | Path) -> np.ndarray:
     """Read one clip of the table at 16 kHz, to look at and listen to [shape=(n,)]."""
-    return audio.read_audio(Path(folder) / clip.path, sample_rate=16_000)[0]
+    return reading.read_audio(Path(folder) / clip.path, sample_rate=16_000)[0]

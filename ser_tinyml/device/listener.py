@@ -6,6 +6,7 @@ TFLite Micro with its state kept. Needs neither TensorFlow nor a compiler.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,6 +22,8 @@ from ser_tinyml.sound import audio
 from ser_tinyml.tflite import convert
 from ser_tinyml.tflite.release import Release
 from ser_tinyml.tflite.runtimes import TfliteMicroRuntime
+
+_PIECE = 1 << 20  # samples whose spectra are taken at once
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,45 @@ def windows(events: np.ndarray, config: FeatureConfig) -> list[Window]:
     return found
 
 
+def _as_heard(samples: np.ndarray) -> np.ndarray:
+    """What the microphone would hand on: rounded to 16 bits, full scale 1."""
+    return audio.to_int16(samples) / np.float32(32768)
+
+
+def long_bands(
+    samples: np.ndarray,
+    config: FeatureConfig,
+    *,
+    silence: int = 0,
+    change: Callable[[np.ndarray], np.ndarray] = np.asarray,
+    dtype: type = np.float64,
+) -> np.ndarray:
+    """The bands of `features.log_mel`, a minute at a time, so that an hour fits into memory.
+
+    Parameters
+    ----------
+    samples [shape=(n,)]
+        At config.sample_rate.
+    silence
+        Samples of silence that come after them.
+    change
+        What is done to each piece before.
+    """
+    window, hop = config.window_length, config.hop_length
+    length = len(samples) + silence
+    if config.center or length <= _PIECE:
+        whole = audio.fix_length(samples, length)
+        return features.log_mel(change(whole), config).astype(dtype, copy=False)
+    bands = np.empty((1 + (length - window) // hop, config.n_mels), dtype)
+    at_once = _PIECE // hop
+    for first in range(0, len(bands), at_once):
+        stop = min(first + at_once, len(bands))
+        size = (stop - 1 - first) * hop + window
+        piece = audio.fix_length(samples[first * hop : first * hop + size], size)
+        bands[first:stop] = features.log_mel(change(piece), config)
+    return bands
+
+
 class Listener:
     """Hears with a released model as the board does.
 
@@ -178,10 +220,16 @@ class Listener:
         """
         return self.listen(samples, rate=rate).utterances
 
-    def listen(self, samples: np.ndarray, *, rate: int) -> Heard:
-        """As `hear`, with what the gate says and all windows."""
+    def listen(self, samples: np.ndarray, *, rate: int, silence: int = 0) -> Heard:
+        """As `hear`, with what the gate says and all windows.
+
+        Parameters
+        ----------
+        silence
+            Samples of silence that come after it, at the rate of the features.
+        """
         config = self.release.config
-        bands = self._bands(self._sound(samples, rate))
+        bands = self._bands(self._prepared(samples, rate), silence)
         gated = gate.run(bands, self.gate_settings)
         found = windows(gated.events, config)
         utterances = [
@@ -199,7 +247,7 @@ class Listener:
         but refuses an empty waveform.
         """
         config = self.release.config
-        sound = self._sound(samples, rate)
+        sound = _as_heard(self._prepared(samples, rate))
         if not len(sound):
             raise DataError("listener: expected at least one sample, found none")
         bands = features.log_mel(sound, config)
@@ -213,8 +261,8 @@ class Listener:
         voice_frames = int(self._voice(gated, first, timeline[-1].frame)[-1])
         return self._decided(first, voice_frames, timeline, timeline[-1])
 
-    def _sound(self, samples: np.ndarray, rate: int) -> np.ndarray:
-        """What the microphone would hand on, full scale 1."""
+    def _prepared(self, samples: np.ndarray, rate: int) -> np.ndarray:
+        """At the rate of the features, full scale 1."""
         if samples.ndim != 1 or not np.isfinite(samples).all():
             raise DataError(
                 f"listener: expected finite samples of one channel, found {samples.dtype} "
@@ -224,15 +272,14 @@ class Listener:
             samples = samples / np.float32(32768)
         elif not np.issubdtype(samples.dtype, np.floating):
             raise DataError(f"listener: expected floats or int16, found {samples.dtype}")
-        prepared = features.prepare(samples, rate=rate, config=self.release.config)
-        return audio.to_int16(prepared) / np.float32(32768)
+        return features.prepare(samples, rate=rate, config=self.release.config)
 
-    def _bands(self, sound: np.ndarray) -> np.ndarray:
+    def _bands(self, sound: np.ndarray, silence: int = 0) -> np.ndarray:
         """Bands of all whole frames, float32 [shape=(frames, n_mels)]."""
         config = self.release.config
-        if len(sound) < config.window_length:
+        if len(sound) + silence < config.window_length:
             return np.empty((0, config.n_mels), np.float32)
-        return features.log_mel(sound, config).astype(np.float32)
+        return long_bands(sound, config, silence=silence, change=_as_heard, dtype=np.float32)
 
     def _steps(self, window: Window) -> int:
         return (window.last - window.first + 1) // self.release.config.stack

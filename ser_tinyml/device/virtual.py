@@ -16,6 +16,7 @@ from ser_tinyml import files
 from ser_tinyml.device import MODEL, SKETCH
 from ser_tinyml.device.protocol import BoardError
 from ser_tinyml.provenance import CACHE, in_checkout, shipped
+from ser_tinyml.sound import audio
 
 PROGRAM = shipped("firmware/virtual_board") / "virtual_board.cpp"
 BUILT = (PROGRAM.parent if in_checkout() else CACHE) / "build"
@@ -28,7 +29,8 @@ class VirtualBoard:
     Parameters
     ----------
     samples [shape=(n,)]
-        int16: what its microphone hears, from the first `Board.stream` on.
+        What its microphone hears, from the first `Board.stream` on: int16, or floats whose full
+        scale is 1.
     speed
         1 is real time, 4 four times as fast, 0 as fast as can be.
     model
@@ -38,12 +40,17 @@ class VirtualBoard:
     ----------
     path
         Of the port.
+
+    Raises
+    ------
+    DataError
+        If the samples are anything else.
     """
 
     def __init__(
         self, samples: np.ndarray, *, speed: float = 1.0, model: str | Path = MODEL
     ) -> None:
-        self.samples = np.asarray(samples, np.int16)
+        self.samples = audio.as_int16(samples, name="virtual board")
         self.speed = speed
         self.model = Path(model)
         self.path = ""
@@ -158,7 +165,7 @@ def with_pauses(
     Parameters
     ----------
     clips
-        int16 each.
+        int16 each, or floats whose full scale is 1.
 
     Returns
     -------
@@ -168,7 +175,8 @@ def with_pauses(
     rng = np.random.default_rng(seed)
     parts = []
     for clip in clips:
-        parts += [rng.normal(0, 2, round(pause_s * sample_rate)), clip]
+        quiet = rng.normal(0, 2, round(pause_s * sample_rate))
+        parts += [quiet, audio.as_int16(clip, name="clip")]
     parts.append(rng.normal(0, 2, round(pause_s * sample_rate)))
     return np.round(np.concatenate(parts)).astype(np.int16)
 

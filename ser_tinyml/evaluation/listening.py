@@ -21,7 +21,7 @@ from ser_tinyml.evaluation import streaming, trials
 from ser_tinyml.evaluation.cross_validation import finished
 from ser_tinyml.evaluation.trials import Material
 from ser_tinyml.files import DataError
-from ser_tinyml.sound import audio, augment, degrade
+from ser_tinyml.sound import augment, degrade, reading
 from ser_tinyml.sound.degrade import Condition
 from ser_tinyml.tflite.release import Release
 from ser_tinyml.tflite.runtimes import TfliteMicroRuntime
@@ -130,7 +130,7 @@ def recordings_of(material: Material, table: pd.DataFrame) -> list[tuple[str, np
     """Key and waveform, at degrade.RATE, of the clips of some answers."""
     paths = material.clips.set_index("key")["path"]
     return [
-        (key, audio.read_audio(material.recordings / paths[key], sample_rate=degrade.RATE)[0])
+        (key, reading.read_audio(material.recordings / paths[key], sample_rate=degrade.RATE)[0])
         for key in table["key"]
     ]
 

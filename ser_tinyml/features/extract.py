@@ -23,7 +23,7 @@ from ser_tinyml import features, files
 from ser_tinyml.features import FeatureConfig, frame_augment
 from ser_tinyml.files import DataError
 from ser_tinyml.provenance import module_hashes
-from ser_tinyml.sound import audio, augment
+from ser_tinyml.sound import augment, reading
 from ser_tinyml.sound.augment import AugmentConfig
 
 CLEAN = "clean"
@@ -62,7 +62,7 @@ def clip_features(
     DataError
         If the recording cannot be used; the message names it.
     """
-    samples, rate = audio.read_audio(path)
+    samples, rate = reading.read_audio(path)
     samples = features.prepare(samples, rate=rate, config=config)
     if not len(samples):
         raise DataError(

@@ -1,70 +1,14 @@
-"""Waveforms: reading them, changing their rate, taking them to spectra and back."""
+"""Waveforms: changing their rate, taking them to spectra and back."""
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import scipy.fft
-import soundfile
 import soxr
 
 from ser_tinyml.files import DataError
-
-_BLOCK = 1 << 20  # samples that are read at once, so that an hour fits into memory
-
-
-def read_audio(path: str | Path, *, sample_rate: int | None = None) -> tuple[np.ndarray, int]:
-    """Read a recording as mono.
-
-    Parameters
-    ----------
-    path
-        A .wav, .flac or .ogg file of any rate and number of channels.
-    sample_rate
-        Rate to resample to, in Hz; the file's own if None.
-
-    Returns
-    -------
-    samples [shape=(n,)]
-        float32, full scale is 1; channels are averaged.
-    sample_rate
-        In Hz.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be decoded, is empty, or holds a value that is no number.
-    """
-    pieces: list[np.ndarray] = []
-    try:
-        with soundfile.SoundFile(os.fsencode(path)) as stream:  # a name may be no UTF-8
-            rate = stream.samplerate
-            change = None
-            if sample_rate is not None and sample_rate != rate:
-                # gives what `resample` gives, bit for bit
-                change = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ")
-            count = 0
-            for block in stream.blocks(_BLOCK, dtype="float32", always_2d=True):
-                mono = block[:, 0].copy() if block.shape[1] == 1 else block.mean(axis=1)
-                if not np.isfinite(mono).all():
-                    raise DataError(f"{path}: expected finite samples, found NaN or infinity")
-                count += len(mono)
-                pieces.append(mono if change is None else change.resample_chunk(mono))
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise DataError(
-            f"{path}: expected a .wav, .flac or .ogg recording, "
-            f"found: {getattr(error, 'error_string', error)}"
-        ) from error
-    if not count:
-        raise DataError(f"{path}: expected a recording, found no samples")
-    if change is None:
-        return np.concatenate(pieces), rate
-    pieces.append(change.resample_chunk(np.zeros(0, np.float32), last=True))
-    length = int(np.ceil(count * float(sample_rate) / rate))
-    return fix_length(np.concatenate(pieces), length), sample_rate
 
 
 def resample(samples: np.ndarray, *, orig: float, target: float) -> np.ndarray:
@@ -94,6 +38,34 @@ def fix_length(samples: np.ndarray, length: int) -> np.ndarray:
 def to_int16(samples: np.ndarray) -> np.ndarray:
     """Full scale 1 to 16 bits: rounded, and clipped at full scale."""
     return np.clip(np.round(samples * 32768.0), -32768, 32767).astype(np.int16)
+
+
+def as_int16(samples: np.ndarray, *, name: str) -> np.ndarray:
+    """A waveform as a microphone hands it on: int16 as they are, floats rounded to 16 bits.
+
+    Parameters
+    ----------
+    samples [shape=(n,)]
+        int16, or floats whose full scale is 1.
+    name
+        Of who asks, for the error.
+
+    Raises
+    ------
+    DataError
+        If they are anything else: other integers, beyond full scale, no numbers.
+    """
+    samples = np.asarray(samples)
+    if samples.ndim == 1 and samples.dtype == np.int16:
+        return samples
+    if samples.ndim == 1 and samples.dtype.kind == "f":
+        peak = float(np.abs(samples).max(initial=0))
+        if peak <= 1:
+            return to_int16(samples.astype(np.result_type(samples, np.float32)))
+        found = f"floats up to {peak:g}"
+    else:
+        found = f"{samples.dtype} of shape {samples.shape}"
+    raise DataError(f"{name}: expected int16 or floats within ±1 [shape=(n,)], found {found}")
 
 
 def frames(samples: np.ndarray, *, frame_length: int, hop_length: int) -> np.ndarray:

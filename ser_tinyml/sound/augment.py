@@ -13,7 +13,8 @@ import numpy as np
 import scipy.fft
 
 from ser_tinyml import files
-from ser_tinyml.sound import audio
+from ser_tinyml.sound import audio, reading
+from ser_tinyml.sound.containers import SUFFIXES
 
 LOUD_DB = (10.0, 24.0)  # over full scale: where clipping can be heard
 COLOURS = {"white": 0.0, "pink": 1.0, "brown": 2.0}  # power falls as 1 / frequency ** exponent
@@ -160,7 +161,7 @@ def shift(samples: np.ndarray, *, seconds: float, sample_rate: int) -> np.ndarra
 
 
 def read_backgrounds(folder: str | Path, *, sample_rate: int) -> dict[str, np.ndarray]:
-    """Read every .wav, .flac and .ogg of a folder as background noise.
+    """Read every sound file of a folder as background noise.
 
     Returns
     -------
@@ -172,13 +173,11 @@ def read_backgrounds(folder: str | Path, *, sample_rate: int) -> dict[str, np.nd
     DataError
         If the folder has none, or one cannot be read.
     """
-    paths = sorted(
-        path for path in Path(folder).glob("*") if path.suffix.lower() in (".wav", ".flac", ".ogg")
-    )
+    paths = sorted(path for path in Path(folder).glob("*") if path.suffix.lower() in SUFFIXES)
     if not paths:
         raise files.DataError(f"{folder}: expected background recordings, found none")
     return {
-        path.stem.replace("_", " "): audio.read_audio(path, sample_rate=sample_rate)[0]
+        path.stem.replace("_", " "): reading.read_audio(path, sample_rate=sample_rate)[0]
         for path in paths
     }
 

@@ -20,16 +20,18 @@ from ser_tinyml import features, files
 from ser_tinyml.apps import predict, printing
 from ser_tinyml.apps.answering import Answer, Predictor
 from ser_tinyml.data import demo
-from ser_tinyml.device import gate
+from ser_tinyml.device import gate, listener
 from ser_tinyml.device.listening import LISTENING
 from ser_tinyml.features import frames
 from ser_tinyml.files import DataError
 from ser_tinyml.provenance import ROOT
-from ser_tinyml.sound import audio
+from ser_tinyml.sound import audio, decoders, reading
+from ser_tinyml.sound.reading import Sound
 from ser_tinyml.tflite.release import Release
 from ser_tinyml.tflite.runtimes import TfliteMicroRuntime
 
 RATE = 16_000
+SOUND = Sound(samples=np.zeros(0, np.float32), sample_rate=RATE)
 SCHEMA = Draft202012Validator(files.read_json(ROOT / "docs" / "predict.schema.json"))
 
 
@@ -100,8 +102,8 @@ def test_a_neat_clip_is_answered_as_in_the_evaluation(tmp_path, suffix, rate, su
         sample_rate=rate,
         subtype=subtype,
     )
-    answer = predictor().answer(predictor().read(path))
-    samples, found = audio.read_audio(path)
+    answer = predictor().answer(predictor().read(path).samples)
+    samples, found = reading.read_audio(path)
     samples = features.prepare(samples, rate=found, config=release().config)
     expected = evaluated(samples, release())
     np.testing.assert_array_equal(probabilities(answer), expected)
@@ -154,7 +156,7 @@ def test_speech_up_to_the_last_sample_is_an_utterance():
     answer = predictor().answer(np.concatenate([samples, samples[RATE // 2 :]]))
     assert answer.utterances
     duration = answer.duration_s
-    line = printing.as_json("x", answer, labels=release().labels, steps=False)
+    line = printing.as_json("x", answer, SOUND, labels=release().labels, steps=False)
     assert line["utterances"][-1]["end_s"] == pytest.approx(duration, abs=1e-3)
 
 
@@ -197,7 +199,7 @@ def test_no_speech_is_said_so(samples, reason):
     assert answer.reason == reason
     np.testing.assert_allclose(probabilities(answer), 1 / len(release().labels))
     assert not any(utterance.answered for utterance in answer.utterances)
-    text = printing.as_text("x.wav", answer, labels=release().labels, steps=False)
+    text = printing.as_text("x.wav", answer, SOUND, labels=release().labels, steps=False)
     assert text.startswith("x.wav: no speech heard: ")
 
 
@@ -206,32 +208,34 @@ def test_an_unsure_answer_still_leans_to_a_label():
     answer, sure = unsure.answer(voices()[0]), predictor().answer(voices()[0])
     assert (answer.answered, answer.label, answer.guess) == (False, None, sure.guess)
     assert answer.probabilities == sure.probabilities
-    text = printing.as_text("x.wav", answer, labels=release().labels, steps=False)
+    text = printing.as_text("x.wav", answer, SOUND, labels=release().labels, steps=False)
     assert text.startswith(f"x.wav: unsure (leaning to {answer.guess}), ")
     always = Predictor(replace(release(), threshold=0.0)).answer(voices()[0])
-    text = printing.as_text("x.wav", always, labels=release().labels, steps=False)
+    text = printing.as_text("x.wav", always, SOUND, labels=release().labels, steps=False)
     assert always.answered and text.startswith(f"x.wav: {answer.guess}, ")
 
 
 def test_a_long_recording_is_read_piece_by_piece_to_the_same_bits(tmp_path, monkeypatch):
     samples = np.concatenate([*voices(), room(1)])
     path = record(tmp_path / "long.flac", samples, sample_rate=44_100)
-    whole = audio.read_audio(path, sample_rate=RATE)[0]
-    samples, rate = audio.read_audio(path)
+    whole = reading.read_audio(path, sample_rate=RATE)[0]
+    samples, rate = reading.read_audio(path)
     np.testing.assert_array_equal(whole, audio.resample(samples, orig=rate, target=RATE))
     bands = features.log_mel(whole, release().config)
-    monkeypatch.setattr(audio, "_BLOCK", 1000)
+    monkeypatch.setattr(decoders, "_BLOCK", 1000)
+    monkeypatch.setattr(listener, "_PIECE", 10_000)
     monkeypatch.setattr(frames, "_AT_ONCE", 7)
-    np.testing.assert_array_equal(audio.read_audio(path, sample_rate=RATE)[0], whole)
-    np.testing.assert_array_equal(audio.read_audio(path)[0], samples)
+    np.testing.assert_array_equal(reading.read_audio(path, sample_rate=RATE)[0], whole)
+    np.testing.assert_array_equal(reading.read_audio(path)[0], samples)
     np.testing.assert_array_equal(features.log_mel(whole, release().config), bands)
+    np.testing.assert_array_equal(listener.long_bands(whole, release().config), bands)
 
 
 def test_one_recording_for_people(tmp_path, capsys):
     path = record(
         tmp_path / "one.wav", np.concatenate([voices()[0], room(2), voices()[2], room(2)])
     )
-    answer = predictor().answer(predictor().read(path))
+    answer = predictor().answer(predictor().read(path).samples)
     status, out, err = run(capsys, path)
     assert (status, err) == (0, "")
     head, _, *rest = out.splitlines()
@@ -259,7 +263,7 @@ def test_several_recordings_make_a_table(tmp_path, capsys):
     head, first, second = out.splitlines()
     assert status == 0
     assert head.split() == ["file", "answer", *release().labels]
-    answer = predictor().answer(predictor().read(one))
+    answer = predictor().answer(predictor().read(one).samples)
     assert first.split()[0] == str(one) and answer.guess in first
     shares = first.split()[-len(release().labels) :]
     assert shares == [f"{p:.0%}" for p in answer.probabilities.values()]
@@ -308,7 +312,7 @@ def test_json_is_as_its_schema_says(tmp_path, threshold):
     """An unsure answer is not to be taken for an answer: it stands under another name."""
     predictor = Predictor(replace(release(), threshold=threshold))
     answer = predictor.answer(np.concatenate([voices()[0], room(2), voices()[1], room(2)]))
-    line = printing.as_json("x.wav", answer, labels=release().labels, steps=True)
+    line = printing.as_json("x.wav", answer, SOUND, labels=release().labels, steps=True)
     SCHEMA.validate(line)
     assert answer.answered == (threshold == 0) and len(line["utterances"]) > 1
     for said in (line, *line["utterances"]):
@@ -316,7 +320,7 @@ def test_json_is_as_its_schema_says(tmp_path, threshold):
         assert said["label"] == (said["guess"] if said["answered"] else None)
     assert not SCHEMA.is_valid({**line, "label": None if answer.answered else line["guess"]})
     quiet = predictor.answer(np.zeros(RATE, np.float32))
-    line = printing.as_json("x.wav", quiet, labels=release().labels, steps=False)
+    line = printing.as_json("x.wav", quiet, SOUND, labels=release().labels, steps=False)
     SCHEMA.validate(line)
     assert not SCHEMA.is_valid({**line, "guess": release().labels[0]})
 
@@ -326,9 +330,9 @@ def test_what_cannot_be_read_is_named_and_the_rest_answered(tmp_path, capsys):
     bad = {
         "missing.wav": "no such file",
         "nothing.wav": "an empty file",
-        "text.wav": "Format not recognised",
-        "no_samples.wav": "no samples",
-        "nan.wav": "NaN or infinity",
+        "text.wav": "found text",
+        "no_samples.wav": "a header without samples",
+        "nan.wav": "1 samples are NaN or infinite",
         "folder": "none",
     }
     (tmp_path / "nothing.wav").touch()
@@ -388,7 +392,7 @@ def test_another_model(tmp_path, capsys, monkeypatch):
     clip = voices()[0][:RATE]
     path = record(tmp_path / "clip.wav", clip)
     status, out, _ = run(capsys, "--json", path, "--model", tmp_path / "m")
-    line, expected = json.loads(out), evaluated(predictor().read(path), model)
+    line, expected = json.loads(out), evaluated(predictor().read(path).samples, model)
     assert status == 0
     assert list(line["probabilities"]) == list(small.LABELS)
     np.testing.assert_allclose(list(line["probabilities"].values()), expected, atol=1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pandas as pd
 import pytest
 import soundfile
 from make_audio import noise, record
+from make_sound_files import CASES, base, with_length
 
 from ser_tinyml import files
-from ser_tinyml.data import dataset, report
+from ser_tinyml.data import dataset, decoding, report
 
 GOOD = "RAVDESS/Actor_01/03-01-05-01-01-01-01.wav"
 
@@ -143,14 +145,63 @@ class TestBrokenFiles:
         assert set(reasons(scan(folder)).values()) == {"silent"}
 
 
-def test_wav_of_unknown_length_is_read(folder):
+@pytest.mark.parametrize("length", [0, 0xFFFFFFFF, 0x7FFFF000, 0x7FFFFFDB, 0x80000000])
+def test_wav_of_unknown_length_is_read(folder, length):
     """A program that writes into a pipe leaves the length open."""
-    path = record(folder / "1001_DFA_ANG_XX.wav")
-    whole = bytearray(path.read_bytes())
-    at = whole.index(b"data")
-    whole[at + 4 : at + 8] = b"\xff\xff\xff\xff"
-    path.write_bytes(whole)
-    assert len(scan(folder).clips) == 2
+    with_length(folder / "1001_DFA_ANG_XX.wav", length)
+    record(folder / "1001_DFA_ANG_XX.flac", base())
+    clip = scan(folder).clips.set_index("key").loc["CREMA-D/1001_DFA_ANG_XX"]
+    assert clip.duration_s == pytest.approx(len(base()) / 16_000)
+    assert "second copy" in reasons(scan(folder)).values()  # the same samples
+
+
+def test_every_kind_that_predict_reads_is_a_clip(folder):
+    for place, name in enumerate(("gsm.wav", "g721.wav", "voice.m4a", "MediaRecorder.webm")):
+        path = folder / f"DC_a{place + 1:02}{Path(name).suffix}"
+        path.write_bytes((CASES / name).read_bytes())
+    (folder / "DC_a05.mp3").write_bytes((CASES / "half_cbr_info.mp3").read_bytes())
+    found = scan(folder)
+    assert set(found.clips["key"]) >= {f"SAVEE/DC_a0{n}" for n in (1, 2, 3, 4)}
+    assert reasons(found) == {"DC_a05.mp3": "truncated"}
+    assert found.left_out["detail"].tolist() == ["45779 samples promised, 24239 there"]
+
+
+def test_sound_is_left_out_with_a_line_whatever_its_ending(folder):
+    (folder / "a.mid").write_bytes(b"MThd" + bytes(20))
+    (folder / "b.dat").write_bytes((CASES / "voice.m4a").read_bytes())
+    (folder / "DC_a01.mid").write_bytes(b"MThd" + bytes(20))
+    os.mkfifo(folder / "DC_a02.wav")
+    for name, data in {"c.txt": b"text", "d.png": b"\x89PNG", "e.csv": b"1,2"}.items():
+        (folder / name).write_bytes(data)
+    found = scan(folder)
+    assert reasons(found) == {
+        "DC_a01.mid": "unreadable",
+        "DC_a02.wav": "unreadable",
+        "a.mid": "name not understood",
+        "b.dat": "name not understood",
+    }
+    details = found.left_out.set_index("path")["detail"]
+    assert details["DC_a01.mid"].startswith("MIDI")
+    assert details["DC_a02.wav"] == "a pipe, which might never end"
+
+
+def test_what_lasts_for_ever_is_stopped(folder, monkeypatch):
+    monkeypatch.setattr(decoding, "LONGEST", 2.0)
+    (folder / "DC_a01.m4a").write_bytes((CASES / "voice.m4a").read_bytes())
+    found = scan(folder)
+    assert reasons(found) == {"DC_a01.m4a": "unreadable"}
+    assert found.left_out["detail"].tolist() == ["more than 2 s of sound"]
+
+
+@pytest.mark.parametrize("place", [b"caf\xe9.wav", b"caf\xe9/DC_a01.wav"])
+def test_a_name_that_is_no_text_is_named(folder, place):
+    path = Path(os.fsdecode(os.fsencode(folder) + b"/" + place))
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes((CASES / "base.wav").read_bytes())
+    found = scan(folder)
+    assert list(reasons(found).values()) == ["name is no text"]
+    table = files.read_table(files.write_table(folder / "left_out.csv", found.left_out))
+    assert table["path"].tolist() == [place.decode("utf-8", "backslashreplace")]
 
 
 class TestDoubles:
@@ -167,6 +218,17 @@ class TestDoubles:
     def test_copy_in_another_format_is_a_copy(self, folder):
         record(folder / "deep/down/03-01-05-01-01-01-01.flac", seed=1000)
         assert list(reasons(scan(folder)).values()) == ["second copy"]
+
+    def test_a_lossy_copy_is_a_copy(self, folder):
+        """CREMA-D's repository holds each clip as .wav, .mp3 and .flv."""
+        record(folder / "wav/1001_DFA_ANG_XX.wav", base())
+        record(folder / "mp3/1001_DFA_ANG_XX.mp3", base())
+        record(folder / "ogg/1001_DFA_ANG_XX.ogg", base()[:20_000])  # this one is not
+        found = scan(folder)
+        assert reasons(found)["mp3/1001_DFA_ANG_XX.mp3"] == "second copy"
+        assert reasons(found)["ogg/1001_DFA_ANG_XX.ogg"] == "same name, different sound"
+        (folder / "ogg/1001_DFA_ANG_XX.ogg").unlink()
+        assert "wav/1001_DFA_ANG_XX.wav" in scan(folder).clips["path"].tolist()
 
     def test_damaged_copy_does_not_spoil_the_good_one(self, folder):
         (folder / "03-01-05-01-01-01-01.wav").write_bytes(b"")
@@ -210,11 +272,11 @@ class TestNotes:
         return scan(folder).clips.set_index("key").loc[key, "note"]
 
     def test_stereo(self, folder):
-        left, right = noise(seed=1), noise(seed=2)
+        left, right = noise(seed=1), noise(seed=2, peak=0.5)
         record(folder / "DC_a01.wav", np.stack([left, left], axis=1))
         record(folder / "DC_a02.wav", np.stack([left, right], axis=1))
         assert self.note(folder, "SAVEE/DC_a01") == "channels identical"
-        assert self.note(folder, "SAVEE/DC_a02") == "channels averaged"
+        assert self.note(folder, "SAVEE/DC_a02") == "channel 2 of 2: the clearer one"
 
     def test_identical_channels_sound_like_one(self, folder):
         record(folder / "DC_a01.wav", np.stack([noise(seed=1)] * 2, axis=1))

@@ -21,7 +21,7 @@ from ser_tinyml.device.protocol import BoardError, FrameType
 from ser_tinyml.device.virtual import VirtualBoard
 from ser_tinyml.files import DataError
 from ser_tinyml.plots import live
-from ser_tinyml.sound import audio
+from ser_tinyml.sound import reading
 
 RATE = small.CONFIG.sample_rate
 NOTHING = np.zeros(0, np.int16)
@@ -272,7 +272,7 @@ def test_clips_are_kept_as_stage_01_reads_them(tmp_path):
     names = ["renamed.wav", "me_sehr-müde_002.wav", "me_sehr-müde_001.wav", "me_keen_001.wav"]
     assert found["file"].tolist() == names
     for path, clip in zip(found["file"], clips, strict=True):
-        samples, rate = audio.read_audio(tmp_path / path)
+        samples, rate = reading.read_audio(tmp_path / path)
         assert rate == RATE
         np.testing.assert_array_equal(samples * 32768, clip)
     scan = dataset.scan(tmp_path, progress=False)
@@ -283,6 +283,17 @@ def test_clips_are_kept_as_stage_01_reads_them(tmp_path):
     assert set(read["speaker"]) == {"own-me"}
     with pytest.raises(DataError, match="label: expected another word"):
         save_clips(tmp_path, clips, label="unsure", **kept)
+
+
+def test_floats_are_sound_and_the_rest_is_refused():
+    clip = np.linspace(-0.5, 0.5, 100)
+    played = virtual.with_pauses([clip], sample_rate=1000, pause_s=0.2)
+    np.testing.assert_array_equal(played[200:300], np.round(clip * 32768))
+    board = VirtualBoard(clip)
+    np.testing.assert_array_equal(board.samples, np.round(clip * 32768))
+    for wrong in (clip * 32768, np.arange(100), clip[np.newaxis], np.full(9, np.nan)):
+        with pytest.raises(DataError, match="virtual board: expected int16 or floats"):
+            VirtualBoard(wrong)
 
 
 def test_pauses():

@@ -25,7 +25,7 @@ from ser_tinyml.features import FeatureConfig, extract, rows
 from ser_tinyml.features.normalisation import Normalisation
 from ser_tinyml.files import DataError
 from ser_tinyml.provenance import ROOT
-from ser_tinyml.sound import audio
+from ser_tinyml.sound import audio, reading
 from ser_tinyml.sound.augment import AugmentConfig
 from ser_tinyml.tflite import convert, release
 from ser_tinyml.tflite.runtimes import TfliteMicroRuntime
@@ -218,7 +218,7 @@ def test_features_of_real_recordings() -> None:
     root = Path(os.environ["SER_RECORDINGS"])
     clips = dataset.scan(root, progress=False).clips
     samples = [
-        audio.to_int16(audio.read_audio(root / path, sample_rate=16_000)[0])
+        audio.to_int16(reading.read_audio(root / path, sample_rate=16_000)[0])
         for path in clips.sample(150, random_state=0)["path"]
     ]
     expected = np.stack(

@@ -11,7 +11,7 @@ from ser_tinyml import features
 from ser_tinyml.evaluation import bench
 from ser_tinyml.features import extract, frame_augment, preset
 from ser_tinyml.files import DataError
-from ser_tinyml.sound import audio, augment
+from ser_tinyml.sound import augment, reading
 from ser_tinyml.sound.augment import AugmentConfig
 
 
@@ -66,7 +66,7 @@ def test_a_loud_row_is_the_clip_over_full_scale(recordings, clips, tmp_path) -> 
     found = compute(rows, clips, recordings, tmp_path)
     config, louder = preset("default"), []
     for number in range(40):
-        sound, rate = audio.read_audio(recordings / f"{number}.wav")
+        sound, rate = reading.read_audio(recordings / f"{number}.wav")
         sound = features.prepare(sound, rate=rate, config=config)
         rng = extract.row_rng(0, f"TESS/{number}", "loud")
         louder.append(rng.uniform(*augment.LOUD_DB))
@@ -110,7 +110,7 @@ def test_windows_are_the_bands_around_the_features(recordings, clips, tmp_path) 
     assert windows.shape == (80, config.n_frames + 2 * margin, config.n_mels)
     assert windows.dtype == np.float16
     for row, number in ((0, 0), (64, 32)):  # the first of either chunk
-        samples, rate = audio.read_audio(recordings / clips["path"][number])
+        samples, rate = reading.read_audio(recordings / clips["path"][number])
         samples = features.prepare(samples, rate=rate, config=config)
         bands = features.log_mel(samples, config)
         expected = frame_augment.window(bands, features.onset(bands, config), config)
