@@ -14,6 +14,7 @@ SHIPPED = (  # the released model, and what a virtual board is built from and te
     "models/normalisation.json",
     "models/labels.json",
     "models/decision.json",
+    "models/hidden.npz",
     "models/MODEL_CARD.md",
     "firmware/arduino_nano33/golden/*",
     "firmware/arduino_nano33/src/model/*",

@@ -9,6 +9,7 @@ import json
 import math
 import os
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -192,6 +193,23 @@ def open_array(path: str | Path) -> np.ndarray:
         raise DataError(f"{path}: expected a readable file, found: {error.strerror}") from error
     except ValueError as error:
         raise DataError(f"{path}: expected an array, found: {error}") from error
+
+
+def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
+    """Arrays by name, in order, from a .npz file.
+
+    Raises
+    ------
+    DataError
+        If it is missing or broken.
+    """
+    try:
+        with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (OSError, EOFError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path}: expected an .npz file, found: {error}") from error
 
 
 def sha256_bytes(data: bytes | memoryview) -> str:

@@ -71,6 +71,19 @@ def score(
     }
 
 
+def uar(truth: np.ndarray, answers: np.ndarray) -> float:
+    """Unweighted average recall over the classes that occur.
+
+    Parameters
+    ----------
+    truth, answers [shape=(n,)]
+        Class of each clip, from 0.
+    """
+    counts = np.bincount(truth)
+    right = np.bincount(truth[truth == answers], minlength=len(counts))
+    return float(np.mean(right[counts > 0] / counts[counts > 0]))
+
+
 def score_table(
     rows: pd.DataFrame,
     predictions: Sequence[int] | np.ndarray,

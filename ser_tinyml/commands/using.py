@@ -125,3 +125,40 @@ BOARD = Command(
     options=_board_options,
     run=_board,
 )
+
+
+def _adapt_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "folder",
+        metavar="FOLDER",
+        help="labelled clips of one person: folders named after labels, or a labels.csv",
+    )
+    parser.add_argument(
+        "--output", metavar="FOLDER", required=True, help="for the model, its sketch and its card"
+    )
+    parser.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="folder of a model or of a run, or a run's name (default: the released model)",
+    )
+
+
+def _adapt(options: argparse.Namespace) -> None:
+    from ser_tinyml.apps import adapt
+
+    adapt.adapt(options.folder, output=options.output, model=options.model)
+
+
+ADAPT = Command(
+    name="adapt",
+    summary="a model for your own voice, from a few labelled clips",
+    description="Makes the last layer of a model anew from a few clips of one person; five a label "
+    "are a good beginning. Says what is gained on clips left out, and writes a model for "
+    "predict --model, a sketch to flash, and a card. Takes seconds, and no corpus.",
+    examples=(
+        "adapt data/own --output my_voice",
+        "adapt data/own --output my_voice --model runs/release",
+    ),
+    options=_adapt_options,
+    run=_adapt,
+)

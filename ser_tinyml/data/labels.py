@@ -69,6 +69,27 @@ def emotions_of_classes(class_set: ClassSet) -> dict[str, tuple[str, ...]]:
     return dict(CLASS_SETS[class_set])
 
 
+def classes_of(names: Sequence[str]) -> dict[str, str]:
+    """What may be said of a clip, and the class of a model that it belongs to.
+
+    Parameters
+    ----------
+    names
+        Classes of a model. Where they are those of a built-in set, its emotions will do too.
+
+    Examples
+    --------
+    >>> classes_of(["neutral", "happy", "surprise", "unpleasant"])["angry"]
+    'unpleasant'
+    """
+    found = {name: name for name in names}
+    for classes in CLASS_SETS.values():
+        if list(classes) == list(names):
+            of_set = {emotion: name for name, emotions in classes.items() for emotion in emotions}
+            found = {**of_set, **found}
+    return found
+
+
 def check(class_set: ClassSet) -> None:
     """Check a class set as far as that can be done without clips.
 

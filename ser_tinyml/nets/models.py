@@ -7,15 +7,11 @@ same model, and neither needs Keras to be read.
 from __future__ import annotations
 
 import contextlib
-import io
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ser_tinyml import files
 from ser_tinyml.nets import registry
@@ -260,13 +256,7 @@ def load_model(folder: str | Path, batch_size: int | None = None) -> keras.Model
     """
     path, weights_path = Path(folder) / ARCHITECTURE, Path(folder) / WEIGHTS
     model = _from_architecture(path, files.read_json(path), batch_size)
-    try:
-        with np.load(io.BytesIO(files.read_bytes(weights_path)), allow_pickle=False) as stored:
-            weights = [stored[name] for name in stored.files]
-    except (OSError, EOFError, TypeError, ValueError, zipfile.BadZipFile) as error:
-        if isinstance(error, files.DataError):
-            raise
-        raise files.DataError(f"{weights_path}: expected an .npz file, found: {error}") from error
+    weights = list(files.read_arrays(weights_path).values())
     expected = [tuple(weight.shape) for weight in model.weights]
     found = [weight.shape for weight in weights]
     if expected != found:

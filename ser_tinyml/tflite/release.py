@@ -17,13 +17,15 @@ from ser_tinyml.features.normalisation import Normalisation
 from ser_tinyml.files import DataError
 from ser_tinyml.provenance import shipped
 from ser_tinyml.tflite import convert
+from ser_tinyml.tflite.answer_layer import HiddenStatistics
 from ser_tinyml.tflite.convert import ConversionError
 
 FOLDER = shipped("models")
 STAGE = "04_convert"  # that leaves a released model in the folder of a run
-MODEL, DECISION = "int8.tflite", "decision.json"
+MODEL, DECISION, HIDDEN = "int8.tflite", "decision.json", "hidden.npz"
 FEATURES, NORMALISATION, LABELS = "features.json", "normalisation.json", "labels.json"
 THRESHOLD = 0.5  # of a model that came without one
+TARGET_ACCURACY = 0.85  # of the answers that are given: what a threshold is chosen for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +142,29 @@ class Release:
         )
 
     @cached_property
+    def decision(self) -> dict[str, Any]:
+        """When it answers: decision.json, or what stands for one."""
+        path = self.folder / DECISION
+        known = files.read_json(path) if path.is_file() else {}
+        return {"target_accuracy": TARGET_ACCURACY, **known, "threshold": self.threshold}
+
+    @cached_property
+    def hidden(self) -> HiddenStatistics:
+        """What the last layer reads of the training clips: what adapting to a voice goes by.
+
+        Raises
+        ------
+        DataError
+            If the model came without it.
+        """
+        if not (self.folder / HIDDEN).is_file():
+            raise DataError(
+                f"{self.folder / HIDDEN}: expected what adapting goes by, found no such file: "
+                "the model was made without it"
+            )
+        return HiddenStatistics.load(self.folder / HIDDEN)
+
+    @cached_property
     def quantisation(self) -> convert.Quantisation:
         """Scales and zero points of input and output."""
         return convert.io_quantisation(self.tflite)
@@ -157,6 +182,7 @@ def write(
     normalisation: Normalisation,
     labels: Sequence[str],
     decision: Mapping[str, Any],
+    hidden: HiddenStatistics | None,
 ) -> None:
     """Write a model folder that `Release.load` reads; also of features that no board can compute.
 
@@ -164,6 +190,8 @@ def write(
     ----------
     decision
         With ``threshold``, from `calibration.decide`.
+    hidden
+        Of the training clips, from `adaptation.statistics`; None: it cannot be adapted.
     """
     folder = Path(folder)
     files.write_bytes(folder / MODEL, tflite)
@@ -171,6 +199,8 @@ def write(
     normalisation.save(folder / NORMALISATION)
     files.write_json(folder / LABELS, list(labels))
     files.write_json(folder / DECISION, dict(decision))
+    if hidden is not None:
+        hidden.save(folder / HIDDEN)
 
 
 def read_threshold(path: str | Path) -> float:

@@ -15,8 +15,8 @@ from scipy.special import log_softmax
 from scipy.stats import beta
 
 from ser_tinyml.files import DataError
+from ser_tinyml.tflite.release import TARGET_ACCURACY
 
-TARGET_ACCURACY = 0.85  # of the answers that are given, see `choose_threshold`
 CONFIDENCE = 0.9  # that they reach it; other speakers than those of validation are harder yet
 FEWEST = 50  # answers; of fewer any share may be luck
 TEMPERATURES = (0.05, 20.0)  # beyond them something else is wrong

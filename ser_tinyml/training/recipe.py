@@ -22,7 +22,7 @@ from ser_tinyml.features.normalisation import Normalisation
 from ser_tinyml.files import DataError
 from ser_tinyml.parameters import typed
 from ser_tinyml.tflite import convert, limits, release
-from ser_tinyml.training import calibration
+from ser_tinyml.training import adaptation, calibration
 from ser_tinyml.training.config import TEACHER, TrainingConfig, own_seed
 
 if TYPE_CHECKING:
@@ -446,5 +446,8 @@ def run(
         normalisation=trained.normalisation,
         labels=data.classes,
         decision=decide(runtime, data, trained),
+        hidden=adaptation.statistics(
+            converted.tflite, data.features, data.rows, trained.normalisation
+        ),
     )
     return trained, runtime

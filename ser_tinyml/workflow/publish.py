@@ -26,6 +26,7 @@ RELEASE = (  # what stage 04 writes of a model, and `tflite.release.Release` rea
     "normalisation.json",
     "labels.json",
     "decision.json",
+    "hidden.npz",
 )
 FILES = {  # stage, name in its folder: where it goes
     **{("04_convert", name): f"models/{name}" for name in RELEASE},
