@@ -16,7 +16,7 @@ import pandas as pd
 
 from ser_tinyml import files
 from ser_tinyml.data import splits
-from ser_tinyml.features import FeatureConfig, frame_augment
+from ser_tinyml.features import frame_augment
 from ser_tinyml.features.frame_augment import FrameAugmentConfig
 from ser_tinyml.features.normalisation import Normalisation
 from ser_tinyml.files import DataError
@@ -24,6 +24,7 @@ from ser_tinyml.parameters import typed
 from ser_tinyml.tflite import convert, limits, release
 from ser_tinyml.training import adaptation, calibration
 from ser_tinyml.training.config import TEACHER, TrainingConfig, own_seed
+from ser_tinyml.training.data import TrainingData
 
 if TYPE_CHECKING:
     from ser_tinyml.nets.keras import keras
@@ -148,59 +149,6 @@ def _frame_augmentation(changes: Mapping[str, Any]) -> FrameAugmentConfig | None
     name = "frame_augmentation"
     changed = replace(FrameAugmentConfig(), **typed(changes, of=FrameAugmentConfig, name=name))
     return None if changed == frame_augment.NONE else changed
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """Rows with their features: what a net is made of.
-
-    Attributes
-    ----------
-    rows
-        From `rows.plan_rows`.
-    features [shape=(rows, steps, inputs)]
-        float32, not normalised; may be memory-mapped.
-    windows [shape=(rows, n_frames + 2 margin, n_mels)]
-        Bands around the features, from `frame_augment.window`; None: there are none.
-    config
-        Of the features.
-    classes
-        Names of the classes.
-    """
-
-    rows: pd.DataFrame
-    features: np.ndarray
-    windows: np.ndarray | None
-    config: FeatureConfig
-    classes: list[str]
-
-    @classmethod
-    def load(cls, folder: str | Path) -> TrainingData:
-        """Read what stage 02 wrote; the arrays stay on disk.
-
-        Raises
-        ------
-        DataError
-            If a file is missing or broken.
-        """
-        folder = Path(folder)
-        windows = folder / "windows.npy"
-        return cls(
-            rows=files.read_table(folder / "rows.csv"),
-            features=files.open_array(folder / "features.npy"),
-            windows=files.open_array(windows) if windows.is_file() else None,
-            config=FeatureConfig.load(folder / "features.json"),
-            classes=files.read_json(folder / "labels.json"),
-        )
-
-    def part(self, name: str, normalisation: Normalisation) -> tuple[pd.DataFrame, np.ndarray]:
-        """Rows of one side of the split, and their normalised features."""
-        rows = self.rows[self.rows["split"] == name].reset_index(drop=True)
-        return rows, normalisation.apply(self.features[rows["row"].to_numpy()])
-
-    def held_out(self, normalisation: Normalisation) -> tuple[pd.DataFrame, np.ndarray]:
-        """The rows to score, see `splits.held_out`, and their normalised features."""
-        return self.part(splits.held_out(self.rows)["split"].iloc[0], normalisation)
 
 
 @dataclass(frozen=True)
