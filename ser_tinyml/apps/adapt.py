@@ -124,7 +124,7 @@ def read_voice(folder: str | Path, old: Release, *, progress: bool = True) -> Vo
             detail = f"{clip.emotion!r}: the model knows {', '.join(sorted(of_emotion))}"
             left.append((clip.path, NO_CLASS, detail))
             continue
-        samples = hears.read(Path(folder) / clip.path)
+        samples = hears.read(Path(folder) / clip.path).samples
         if reason := hears.answer(samples).reason:
             left.append((clip.path, NO_SPEECH, reason))
             continue

@@ -34,7 +34,7 @@ def test_hidden_values_and_layer_make_the_answers(tflite, hidden):
     assert np.ptp(answers, axis=0).min() > 0.3
     # int8 rounds each logit and each probability
     found = softmax(answer_layer.read(tflite).logits(hidden))
-    assert np.abs(found - answers).max() < 0.03
+    assert np.abs(found - answers).max() < 0.06
 
 
 def test_its_own_layer_put_back_changes_no_answer(tflite):
