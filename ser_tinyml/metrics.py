@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import confusion_matrix, f1_score
 
 POOLED = "all"
 
@@ -53,6 +52,8 @@ def score(
     if not len(truth):
         raise ValueError("expected at least one label, found none")
     counted = _counted(truth, present, classes)
+    from sklearn.metrics import confusion_matrix  # takes a second to load, and `uar` does without
+
     confusion = confusion_matrix(truth, answer, labels=np.arange(len(classes)))
     support = confusion.sum(axis=1)
     recall = confusion.diagonal() / np.maximum(support, 1)
@@ -211,4 +212,6 @@ def _counted(
 
 
 def _f1(truth: np.ndarray, answer: np.ndarray, counted: np.ndarray, average: str) -> float:
+    from sklearn.metrics import f1_score
+
     return float(f1_score(truth, answer, labels=counted, average=average, zero_division=0))

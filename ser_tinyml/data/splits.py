@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pandas as pd
-from sklearn.model_selection import train_test_split
 
 from ser_tinyml.data import folds
 from ser_tinyml.files import DataError
@@ -231,6 +230,8 @@ def split_random(
     DataError
         If there are too few of a class.
     """
+    from sklearn.model_selection import train_test_split  # only a training has it
+
     split = _text(rows, "given_split").where(lambda given: given != "", TRAIN).rename("split")
     dealt = rows[_text(rows, "given_split") == ""]
     try:

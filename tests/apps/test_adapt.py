@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from ser_tinyml.data import demo
 from ser_tinyml.device.export import Export
 from ser_tinyml.device.golden import Golden
 from ser_tinyml.files import DataError
+from ser_tinyml.provenance import ROOT
 from ser_tinyml.tflite.release import Release
 from ser_tinyml.tflite.runtimes import TfliteMicroRuntime
 
@@ -107,6 +110,31 @@ def test_a_model_that_came_without_statistics_says_so(clips, tmp_path):
     voice = adapt.read_voice(clips, old, progress=False)
     with pytest.raises(DataError, match="hidden.npz: expected what adapting goes by"):
         adapt.fit(Release.load(tmp_path), voice)
+
+
+BASE = """
+import sys
+from importlib.abc import MetaPathFinder
+
+HEAVY = {"tensorflow", "tf_keras", "sklearn", "scipy", "librosa", "joblib", "papermill", "nbformat"}
+
+class Missing(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in HEAVY:
+            raise ImportError(f"{name} is not installed")
+
+sys.meta_path.insert(0, Missing())
+from ser_tinyml.__main__ import main
+
+sys.exit(main(["adapt", *sys.argv[1:]]))
+"""
+
+
+def test_the_base_and_its_extra_are_enough(clips, tmp_path):
+    command = [sys.executable, "-c", BASE, str(clips), "--output", str(tmp_path / "out")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "int8.tflite").is_file()
 
 
 def test_a_card_of_clips_that_are_never_answered():
