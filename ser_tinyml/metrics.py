@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 POOLED = "all"
 
@@ -132,6 +134,8 @@ def score_table(
         recall = {f"recall_{label}": value for label, value in scores.pop("recall").items()}
         del scores["confusion"]
         lines.append({by: name, **scores, **recall})
+    import pandas as pd  # which those who answer recordings do not have
+
     table = pd.DataFrame(lines)
     recalls = [f"recall_{label}" for label in classes]
     return table.astype(dict.fromkeys(recalls, float))
