@@ -126,7 +126,7 @@ def test_without_the_repository_it_is_asked_for(capsys, monkeypatch, tmp_path):
             assert err.startswith(f"error: {entry.name}: expected the repository")
             assert len(err.splitlines()) == 1
     free = {entry.name for entry in COMMANDS if not entry.in_checkout}
-    assert free == {"predict", "board", "download"}
+    assert free == {"predict", "board", "adapt", "download"}
 
 
 def test_predict_hands_its_options_over(monkeypatch):
@@ -152,7 +152,10 @@ def test_predict_hands_its_options_over(monkeypatch):
         ("run --data '' --experiment '' --run '' epochs=3", "demo", None),
         ("run --data x epochs=3", "real", None),
         ("run --data x --run mine --stage 03_train epochs=3", "mine", ["03_train"]),
-        ("evaluate --data x epochs=3", "release", ["01_index", "07_evaluate"]),
+        (
+            *("evaluate --data x epochs=3", "release"),
+            ["01_index", "07_evaluate", "09_your_voice"],
+        ),
         ("ablations --data x epochs=3", "release", ["01_index", "08_ablations"]),
     ],
 )

@@ -125,39 +125,36 @@ def _research_options(parser: argparse.ArgumentParser) -> None:
     _more_options(parser)
 
 
-def _research(stage: str) -> Command:
+def _research(*stages: str, **about: Any) -> Command:
+    """A command that runs stages of research into runs/release."""
+
     def run(options: argparse.Namespace) -> None:
+        given = vars(options)
         _run(
-            argparse.Namespace(
-                **vars(options), experiment="release", run=None, stage=["01_index", stage]
-            )
+            argparse.Namespace(**given, experiment="release", run=None, stage=["01_index", *stages])
         )
 
-    if stage == "07_evaluate":
-        return Command(
-            name="evaluate",
-            summary="five folds of speakers never heard, rooms, microphones, streams",
-            description="Trains the released recipe on each of five folds of speakers and tests it "
-            "on the fifth that it never heard; then in noise and rooms, through other microphones "
-            "and in long streams. Runs notebook 07 into runs/release.",
-            examples=("evaluate --data corpora", "evaluate --data corpora noise_dir=noise"),
-            options=_research_options,
-            run=run,
-            in_checkout=True,
-        )
-    return Command(
-        name="ablations",
-        summary="what each choice is worth",
-        description="Trains the released recipe with one choice changed at a time, and shows what "
-        "that costs. Runs notebook 08 into runs/release.",
-        examples=("ablations --data corpora",),
-        options=_research_options,
-        run=run,
-        in_checkout=True,
-    )
+    return Command(options=_research_options, run=run, in_checkout=True, **about)
 
 
-EVALUATE, ABLATIONS = _research("07_evaluate"), _research("08_ablations")
+EVALUATE = _research(
+    "07_evaluate",
+    "09_your_voice",
+    name="evaluate",
+    summary="five folds of speakers never heard, rooms, microphones, streams; and adapted",
+    description="Trains the released recipe on each of five folds of speakers and tests it on the "
+    "fifth that it never heard; then in noise and rooms, through other microphones and in long "
+    "streams; then adapted to each of these speakers. Runs notebooks 07 and 09 into runs/release.",
+    examples=("evaluate --data corpora", "evaluate --data corpora noise_dir=noise"),
+)
+ABLATIONS = _research(
+    "08_ablations",
+    name="ablations",
+    summary="what each choice is worth",
+    description="Trains the released recipe with one choice changed at a time, and shows what "
+    "that costs. Runs notebook 08 into runs/release.",
+    examples=("ablations --data corpora",),
+)
 
 
 def _compare_options(parser: argparse.ArgumentParser) -> None:

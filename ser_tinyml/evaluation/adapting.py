@@ -9,21 +9,27 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ser_tinyml import metrics
 from ser_tinyml.data import corpora
+from ser_tinyml.evaluation import cross_validation
 from ser_tinyml.evaluation.cross_validation import Finished
+from ser_tinyml.evaluation.trials import Material, Settings
+from ser_tinyml.features import extract
 from ser_tinyml.tflite import answer_layer
 from ser_tinyml.tflite.answer_layer import AnswerLayer, HiddenStatistics
+from ser_tinyml.tflite.release import Release
 from ser_tinyml.training import adaptation
 from ser_tinyml.training.adaptation import AdaptationConfig
 
 CLIPS_A_CLASS = (1, 3, 5, 10)
 DRAWS = 3
 LEFT = 2  # clips of each class that are kept for the test at least
+COLUMNS = ["corpus", "speaker", "sentence", "label_id"]
 SPEAKERS, CORPORA = "mean of speakers", "mean of corpora"
 
 
@@ -36,7 +42,7 @@ class Fold:
     trial
         What was trained.
     clips
-        Columns corpus, speaker, sentence and label_id, a line a clip, indexed from 0.
+        Columns COLUMNS, a line a clip, indexed from 0.
     hidden [shape=(n, n_hidden)]
         From `adaptation.hidden_values`.
     tflite
@@ -50,6 +56,38 @@ class Fold:
     hidden: np.ndarray
     tflite: bytes
     statistics: HiddenStatistics
+
+
+def folds_of(
+    material: Material, settings: Sequence[Settings], trial_folders: Sequence[Path]
+) -> Iterator[Fold]:
+    """The test clips of finished trials, heard on TFLite Micro.
+
+    Parameters
+    ----------
+    material, settings, trial_folders
+        What `trials.run` was given, and what it returned.
+
+    Raises
+    ------
+    DataError
+        If a model was made without what adapting goes by.
+    """
+    sentences = material.clips.set_index("key")["sentence"]
+    for trial, one in zip(cross_validation.finished(trial_folders), settings, strict=True):
+        table, folder = material.arrays(one)
+        clean = table[table["variant"] == extract.CLEAN]
+        place = pd.Series(clean.index, index=clean["key"])
+        rows = trial.answers()
+        release = Release.load(trial.folder)
+        features = np.load(folder / "features.npy", mmap_mode="r")[place[rows["key"]].to_numpy()]
+        yield Fold(
+            trial,
+            rows.assign(sentence=rows["key"].map(sentences))[COLUMNS],
+            adaptation.hidden_values(release.tflite, release.normalisation.apply(features)),
+            release.tflite,
+            release.hidden,
+        )
 
 
 def draw(

@@ -248,3 +248,46 @@ def _other_conditions(axis: Axes, scores: pd.DataFrame, colours: dict[str, str])
         axis.bar_label(bars, fmt="%.2f", fontsize=8, padding=-12, color="white")
     axis.set_xticks(range(len(names)), [name.replace(" ", "\n", 1) for name in names])
     axis.grid(axis="x", visible=False)
+
+
+def adapting(table: pd.DataFrame) -> Figure:
+    """UAR of a person against the clips that the person gave, and what all others pay.
+
+    Every line begins with the mean over speakers without any clip, and adds what the speakers gain:
+    the clips that are tested are not the same for every number of clips given. The bands are the
+    standard error over speakers.
+
+    Parameters
+    ----------
+    table
+        From `adapting.scores`, of all folds and seeds.
+    """
+    figure, (left, right) = plt.subplots(
+        1, 2, figsize=(12, 4), width_ratios=(3, 2), layout="constrained"
+    )
+    counts = [0, *sorted(table["clips_a_class"].unique())]
+    points = table.assign(gain=table["after"] - table["before"])
+    keys = ["clips_a_class", "speaker"]
+    for corpus in corpora.order(table["corpus"]):
+        own = points[points["corpus"] == corpus]
+        of_speaker = own.groupby(keys)[["gain", "before"]].mean()
+        gain = of_speaker["gain"].groupby("clips_a_class")
+        line = 100 * (of_speaker["before"].mean() + np.array([0, *gain.mean()]))
+        error = 100 * np.array([0, *gain.sem().fillna(0)])
+        colour = corpora.colour(corpus)
+        people = own["speaker"].nunique()
+        left.plot(range(len(counts)), line, "o-", color=colour, label=f"{corpus}, {people} people")
+        left.fill_between(
+            range(len(counts)), line - error, line + error, color=colour, alpha=0.15, linewidth=0
+        )
+    lost = 100 * points.groupby("clips_a_class")["others"].mean()
+    right.bar(range(len(counts)), [0, *lost], color=_POOL_COLOUR, alpha=0.6, width=0.6)
+    left.set(title="The person who gave them", ylabel="UAR, %")
+    right.set(title="Everybody else", ylabel="change of UAR, points")
+    right.axhline(0, color="0.3", linewidth=1)
+    for axis in (left, right):
+        axis.set_xticks(range(len(counts)), [str(count) for count in counts])
+        axis.set_xlabel("clips given, of each class")
+        axis.grid(axis="x", visible=False)
+    left.legend(frameon=False, loc="upper left")
+    return figure

@@ -19,7 +19,8 @@ STAGES = (
     "05_export",
     "06_listen_live",
 )
-RESEARCH = ("07_evaluate", "08_ablations")  # what the settings are worth; not needed for a model
+# What the settings are worth, and what a few clips of a voice are; not needed for a model.
+RESEARCH = ("07_evaluate", "08_ablations", "09_your_voice")
 ALL = (*STAGES, *RESEARCH)
 FOLLOWS = dict(zip(STAGES[1:], STAGES, strict=False)) | dict.fromkeys(RESEARCH, STAGES[0])
 
@@ -44,6 +45,8 @@ LITERALS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "threshold": ("a probability from 0 to 1", lambda share: 0 <= share <= 1),
     "seconds": ("above 0", lambda value: value > 0),
     "alarm_hours": ("above 0", lambda value: value > 0),
+    "clips_a_class": ("whole numbers from 1 on with spaces between", lambda text: _counts(text)),
+    "draws": ("1 or more", lambda count: count >= 1),
     "latency_inferences": ("1 or more", lambda count: count >= 1),
     "epochs": ("1 or more", lambda count: count >= 1),
     "teacher_epochs": ("1 or more", lambda count: count >= 1),
@@ -120,6 +123,11 @@ def _numbers(text: str, *, below: int | None = None) -> bool:
     return bool(words) and all(
         word.isdecimal() and (below is None or int(word) < below) for word in words
     )
+
+
+def _counts(text: str) -> bool:
+    """Whether a text is whole numbers from 1 on with spaces between, one at least."""
+    return _numbers(text) and "0" not in text.split()
 
 
 def _check_names(name: str, wanted: Iterable[str], known: Sequence[str]) -> None:

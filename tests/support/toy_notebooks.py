@@ -64,6 +64,7 @@ clean = True""",
     "06_listen_live": "",
     "07_evaluate": "",
     "08_ablations": "",
+    "09_your_voice": "",
 }
 
 WORK = {
@@ -91,6 +92,7 @@ for variant in ("float32", "dynamic_range", "int8"):
     files.write_text(out / f"{variant}.tflite", variant)
 for name in ("features", "normalisation", "labels", "decision"):
     files.write_text(out / f"{name}.json", "{}")
+files.write_text(out / "hidden.npz", "hidden")
 run.write_metrics("04_convert", {})""",
     "05_export": """\
 seen = {"python": sys.executable, "here": Path.cwd().name, **dict(os.environ)}
@@ -106,6 +108,8 @@ run.write_metrics("06_listen_live", {})""",
 run.write_metrics("07_evaluate", {EVALUATION!r})""",
     "08_ablations": """\
 run.write_metrics("08_ablations", {"seeds": "0"})""",
+    "09_your_voice": """\
+run.write_metrics("09_your_voice", {})""",
 }
 
 

@@ -145,6 +145,7 @@ class Headless:
             "conditions": "pink 10 dB",
             "alarm_hours": 0.02,
             "names": "default | 2 s",
+            "clips_a_class": "1 3",
         }
         return pipeline.run(self.run.folder, parameters=parameters, stages=RESEARCH)
 
@@ -180,6 +181,9 @@ class TestHeadless:
         assert found["streaming"]["recordings"] == found["summary"][trials.POOL]["n"]
         lines = headless.run.metrics("08_ablations")["ablations"]
         assert [line["name"] for line in lines] == ["default", "2 s"]
+        voice = headless.run.metrics("09_your_voice")
+        assert voice["clips_a_class"] == [1, 3]
+        assert set(voice["summary"]) >= {"mean of speakers", "other speakers"}
         assert headless.research() == []
 
     @every_notebook

@@ -72,6 +72,7 @@ def test_everything_goes_to_its_place(root):
         "models/decision.json",
         "models/features.json",
         "models/float32.tflite",
+        "models/hidden.npz",
         "models/int8.tflite",
         "models/labels.json",
         "models/metrics.json",
