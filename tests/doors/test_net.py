@@ -92,7 +92,8 @@ read = recipe.Trained.load("one")
 frames = Frames(data.windows, data.config, conv.frame_augmentation)
 fit = partial(
     *(fitting.fit, data.features, data.rows),
-    **{"classes": data.classes, "config": conv.training, "frames": frames, "folder": Path("two")},
+    **{"classes": data.classes, "frames": frames, "folder": Path("two")},
+    config=conv.training.for_few(data.rows.loc[data.rows["split"] == "train", "key"].nunique()),
 )
 try:
     fit(say=interrupt)
@@ -181,9 +182,10 @@ def test_what_it_stores_and_multiplies_is_counted(walked) -> None:
 
 
 def test_what_the_sketch_lacks_is_said_before_the_first_epoch(walked) -> None:
-    one, two, first, *_ = walked["said"]
+    one, two, few, first, *_ = walked["said"]
     assert one.startswith("net 'conv': engine 1 of the sketch has no ") and "CONV_2D" in one
     assert two.startswith("net 'conv': engine 2 of the sketch cannot run it: ")
+    assert few == "few clips to train on, 60: steps of 15 rows"
     assert first.startswith("epoch   1/8")
     lacking = one.removesuffix(": add them to it").split(" has no ")[1].split(", ")
     assert set(lacking) == set(walked["operators"]) - set(SKETCH_OPERATORS)
