@@ -20,6 +20,7 @@ from ser_tinyml.evaluation import cross_validation
 from ser_tinyml.evaluation.cross_validation import Finished
 from ser_tinyml.evaluation.trials import Material, Settings
 from ser_tinyml.features import extract
+from ser_tinyml.files import DataError
 from ser_tinyml.tflite import answer_layer
 from ser_tinyml.tflite.answer_layer import AnswerLayer, HiddenStatistics
 from ser_tinyml.tflite.release import Release
@@ -96,8 +97,8 @@ def draw(
     """Choose what a person gives, and what is tested.
 
     Where each class has enough clips of some sentences and others besides, the test is on other
-    sentences than those given. Where not, on other clips; and of a class that has fewer than
-    `clips_a_class` and `LEFT`, all but `LEFT` are given.
+    sentences than those given. Where not, on other clips; and of a class that has too few, all
+    but `LEFT` are given, or all but one where there are no more than `LEFT`.
 
     Parameters
     ----------
@@ -123,8 +124,11 @@ def draw(
         of_class = [np.flatnonzero(heard & (labels == one)) for one in classes]
         given = [rng.permutation(places)[:clips_a_class] for places in of_class]
         return np.sort(np.concatenate(given)), np.flatnonzero(~heard)
-    of_class = [rng.permutation(np.flatnonzero(labels == one)) for one in classes]
-    given = [places[: min(clips_a_class, len(places) - LEFT)] for places in of_class]
+    given = []
+    for one in classes:
+        places = rng.permutation(np.flatnonzero(labels == one))
+        most = len(places) - LEFT if len(places) > LEFT else len(places) - 1
+        given.append(places[: min(clips_a_class, most)])
     places = np.sort(np.concatenate(given))
     return places, np.setdiff1d(np.arange(len(labels)), places)
 
@@ -146,6 +150,11 @@ def scores(
         A line a speaker, number of clips and draw: fold, seed, corpus, speaker, clips_a_class,
         draw, given, tested, before and after (UAR of the tested clips), and others: by how much
         the UAR of the other speakers in the pool changes.
+
+    Raises
+    ------
+    DataError
+        If no speaker has two clips of a class.
     """
     before = answer_layer.read(fold.tflite)
     pool = corpora.pool(fold.clips)
@@ -168,18 +177,24 @@ def scores(
                     "others": _uar(fold, others, after) - _uar(fold, others, before),
                 }
             )
+    if not lines:
+        raise DataError("speakers: expected two clips of a class of one of them, found none")
     return pd.DataFrame(lines)
 
 
 def _draws(
     clips: pd.DataFrame, counts: Sequence[int], draws: int
 ) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
-    """Clips a class, number of the draw, index of what is given and of what is tested."""
+    """Clips a class, number of the draw, index of what is given and of what is tested.
+
+    Of a speaker who has no two clips of any class there is nothing to give.
+    """
     speaker = zlib.crc32(str(clips["speaker"].iloc[0]).encode())
     for count in counts:
         for number in range(draws):
             given, tested = draw(clips, count, np.random.default_rng([speaker, count, number]))
-            yield count, number, clips.index[given].to_numpy(), clips.index[tested].to_numpy()
+            if len(given):
+                yield count, number, clips.index[given].to_numpy(), clips.index[tested].to_numpy()
 
 
 def _adapted(

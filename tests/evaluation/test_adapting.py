@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import small_firmware as small
 
 from ser_tinyml.evaluation import adapting
 from ser_tinyml.evaluation.cross_validation import Finished
+from ser_tinyml.files import DataError
 from ser_tinyml.tflite import answer_layer
 from ser_tinyml.tflite.answer_layer import HiddenStatistics
 from ser_tinyml.training.adaptation import AdaptationConfig
@@ -49,6 +51,13 @@ def test_two_clips_of_each_class_are_kept_for_the_test():
     given, tested = adapting.draw(table, 10, np.random.default_rng(0))
     assert table["label_id"].iloc[tested].value_counts().to_dict() == {0: 2, 1: 2, 2: 2}
     assert len(given) == 12
+
+
+def test_of_two_clips_one_is_given_and_of_one_none():
+    table = pd.concat([clips(sentences=1, repeats=2, classes=2), clips(sentences=1, classes=3)[2:]])
+    given, tested = adapting.draw(table, 3, np.random.default_rng(0))
+    assert table["label_id"].iloc[given].tolist() == [0, 1]
+    assert sorted(table["label_id"].iloc[tested]) == [0, 1, 2]
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +100,13 @@ def test_who_is_odd_gains_and_the_others_pay(scores):
     assert (odd["others"] < 0).all()
     plain = scores[scores["speaker"] == "RAVDESS-02"]
     assert (plain["after"] >= plain["before"] - 0.01).all()
+
+
+def test_speakers_of_single_clips_have_nothing_to_give(fold):
+    first = fold.clips.drop_duplicates(["speaker", "label_id"])
+    few = replace(fold, clips=first.reset_index(drop=True), hidden=fold.hidden[first.index])
+    with pytest.raises(DataError, match="expected two clips of a class"):
+        adapting.scores(few)
 
 
 def test_the_same_speakers_give_the_same_clips_again(fold, scores):
