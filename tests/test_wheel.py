@@ -73,7 +73,9 @@ def test_the_environment_is_small(installed):
     sizes = [p.stat().st_size for p in environment.rglob("*") if not p.is_symlink() and p.is_file()]
     assert sum(sizes) / 1e6 < MOST_MB
     packages = {path.name.lower() for path in environment.glob("lib/*/site-packages/*")}
-    assert not packages & {"tensorflow", "pandas", "sklearn", "librosa", "numba", "ipykernel"}
+    assert not packages & {
+        *("tensorflow", "pandas", "scipy", "sklearn", "librosa", "numba", "ipykernel")
+    }
 
 
 def test_it_answers_and_draws_in_another_folder(installed, clip):

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import scipy.fft
-import scipy.sparse
 
 from ser_tinyml.features.config import FeatureConfig
 from ser_tinyml.files import DataError
 from ser_tinyml.sound import audio
 
 POWER_FLOOR = 1e-10  # the power below which a band counts as empty, librosa's amin
-_AT_ONCE = 4096  # frames whose spectra are in memory together
+_AT_ONCE = 256  # frames whose spectra are in memory together
 
 
 @dataclass(frozen=True)
@@ -26,13 +24,17 @@ class FeatureTables:
     window [shape=(window_length,)]
         Periodic Hann.
     mel [shape=(n_mels, 1 + n_fft // 2)]
-        Filterbank, float32 values; sparse, since each band covers a few bins only.
+        Filterbank, float32.
+    bands
+        Of every band, the first bin that it covers and its part of `mel`, as float64
+        [shape=(bins of the band,)]; a band that covers no bin is (0, nothing).
     dct [shape=(n_mfcc, n_mels)]
         Orthonormal DCT-II, float64.
     """
 
     window: np.ndarray
-    mel: scipy.sparse.csr_array
+    mel: np.ndarray
+    bands: list[tuple[int, np.ndarray]]
     dct: np.ndarray
 
 
@@ -40,10 +42,23 @@ class FeatureTables:
 def tables(config: FeatureConfig) -> FeatureTables:
     """The window, filterbank and DCT of a configuration."""
     mel = mel_filterbank(config).astype(np.float32)
-    dct = scipy.fft.dct(np.eye(config.n_mels), type=2, norm="ortho", axis=0)[: config.n_mfcc]
+    ends = [(bins[0], bins[-1] + 1) if len(bins) else (0, 0) for bins in map(np.flatnonzero, mel)]
     return FeatureTables(
-        window=audio.hann(config.window_length, "<f8"), mel=scipy.sparse.csr_array(mel), dct=dct
+        window=audio.hann(config.window_length, "<f8"),
+        mel=mel,
+        bands=[
+            (int(a), row[a:b].astype(np.float64)) for row, (a, b) in zip(mel, ends, strict=True)
+        ],
+        dct=_dct(config.n_mels)[: config.n_mfcc],
     )
+
+
+def _dct(size: int) -> np.ndarray:
+    """Orthonormal DCT-II, float64 [shape=(size, size)]."""
+    quarters = np.arange(size)[:, None] * (2 * np.arange(size) + 1) % (4 * size)
+    cosine = np.cos(np.pi * quarters / (2 * size))
+    cosine[quarters % (2 * size) == size] = 0  # which the cosine of a rounded pi misses
+    return cosine * np.sqrt(np.where(np.arange(size) > 0, 2, 1) / size)[:, None]
 
 
 def mel_filterbank(config: FeatureConfig) -> np.ndarray:
@@ -122,14 +137,17 @@ def log_mel(samples: np.ndarray, config: FeatureConfig) -> np.ndarray:
     constant = tables(config)
     if config.center:
         samples = np.pad(samples, config.n_fft // 2)
-    samples = audio.fix_length(samples, max(len(samples), config.window_length))
+    samples = audio.fix_length(samples, max(len(samples), config.window_length)).astype(np.float64)
     framed = audio.frames(samples, frame_length=config.window_length, hop_length=config.hop_length)
     pieces = []
     for start in range(0, len(framed), _AT_ONCE):
         windowed = framed[start : start + _AT_ONCE] * constant.window
-        spectrum = scipy.fft.rfft(windowed, n=config.n_fft)
+        spectrum = np.fft.rfft(windowed, n=config.n_fft)
         power = spectrum.real**2 + spectrum.imag**2
-        pieces.append(10 * np.log10(np.maximum((constant.mel @ power.T).T, POWER_FLOOR)))
+        bands = np.empty((len(power), config.n_mels))
+        for band, (first, weights) in enumerate(constant.bands):
+            np.vecdot(power[:, first : first + len(weights)], weights, out=bands[:, band])
+        pieces.append(10 * np.log10(np.maximum(bands, POWER_FLOOR)))
     return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
 
@@ -203,13 +221,13 @@ def pcen(bands: np.ndarray, config: FeatureConfig) -> np.ndarray:
     Y. Wang et al., Trainable frontend for robust and far-field keyword spotting, ICASSP 2017: the
     fixed values of its section 3, and a time constant of 0.4 s.
     """
-    import scipy.signal  # takes longer to load than all the rest, and only this needs it
-
     gain, bias, exponent, floor, seconds = 0.98, 2.0, 0.5, 1e-6, 0.4
     power = 10 ** (bands.astype(np.float64) / 10)
     forget = 1 - np.exp(-config.hop_length / (config.sample_rate * seconds))
-    start = (1 - forget) * power[..., :1, :]  # the past before the first frame was like it
-    smooth, _ = scipy.signal.lfilter([forget], [1, forget - 1], power, axis=-2, zi=start)
+    smooth = power.copy()  # the past before the first frame was like it
+    for frame in range(1, power.shape[-2]):
+        smooth[..., frame, :] *= forget
+        smooth[..., frame, :] += (1 - forget) * smooth[..., frame - 1, :]
     normalised = (power / (floor + smooth) ** gain + bias) ** exponent - bias**exponent
     return normalised.astype(bands.dtype)
 

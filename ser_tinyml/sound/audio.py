@@ -7,7 +7,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import scipy.fft
 import soundfile
 import soxr
 
@@ -128,7 +127,7 @@ def stft(samples: np.ndarray, *, n_fft: int, hop_length: int) -> np.ndarray:
     """
     padded = np.pad(samples, n_fft // 2)
     window = hann(n_fft, samples.dtype.str)
-    return scipy.fft.rfft(frames(padded, frame_length=n_fft, hop_length=hop_length) * window)
+    return np.fft.rfft(frames(padded, frame_length=n_fft, hop_length=hop_length) * window)
 
 
 def istft(spectrum: np.ndarray, *, hop_length: int, length: int) -> np.ndarray:
@@ -142,7 +141,7 @@ def istft(spectrum: np.ndarray, *, hop_length: int, length: int) -> np.ndarray:
     """
     n_fft = 2 * (spectrum.shape[1] - 1)
     n_frames = min(len(spectrum), -(-(length + n_fft) // hop_length))
-    pieces = scipy.fft.irfft(spectrum[:n_frames], n=n_fft)
+    pieces = np.fft.irfft(spectrum[:n_frames], n=n_fft)
     pieces *= hann(n_fft, pieces.dtype.str)
     total = np.zeros(max(n_fft + hop_length * (n_frames - 1), length + n_fft), pieces.dtype)
     for index, piece in enumerate(pieces):

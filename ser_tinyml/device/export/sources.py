@@ -16,7 +16,7 @@ import numpy as np
 from ser_tinyml import features, files
 from ser_tinyml.device.export import model
 from ser_tinyml.device.export.model import Export
-from ser_tinyml.device.export.tables import fft_twiddles, mel_bands
+from ser_tinyml.device.export.tables import fft_twiddles
 from ser_tinyml.device.listening import LISTENING
 from ser_tinyml.files import DataError
 from ser_tinyml.tflite import direct
@@ -113,7 +113,7 @@ def fnv1a(data: bytes) -> int:
 def _values(export: Export) -> dict[str, Any]:
     """All that the templates name."""
     config, network = export.config, export.network
-    constant, bands = features.tables(config), mel_bands(config)
+    constant = features.tables(config)
     passes, split = fft_twiddles(config.n_fft)
     return {
         "export": export,
@@ -127,9 +127,9 @@ def _values(export: Export) -> dict[str, Any]:
         "checksum": fnv1a(export.board_tflite),
         "window": constant.window,
         "dct": constant.dct,
-        "mel_first": [first for first, _ in bands],
-        "mel_count": [len(weights) for _, weights in bands],
-        "mel_weights": np.concatenate([weights for _, weights in bands]),
+        "mel_first": [first for first, _ in constant.bands],
+        "mel_count": [len(weights) for _, weights in constant.bands],
+        "mel_weights": np.concatenate([weights for _, weights in constant.bands]),
         "twiddles": passes.ravel(),
         "split": split.ravel(),
         "mean": export.normalisation.mean,

@@ -7,27 +7,10 @@ import pandas as pd
 
 from ser_tinyml import features
 from ser_tinyml.device.export.model import Export
-from ser_tinyml.features import FeatureConfig
 from ser_tinyml.files import DataError
 
 FLASH_BYTES = 983_040  # Arduino Nano 33 BLE Sense, what its bootloader leaves
 RAM_BYTES = 262_144
-
-
-def mel_bands(config: FeatureConfig) -> list[tuple[int, np.ndarray]]:
-    """The filterbank as the board stores it.
-
-    Returns
-    -------
-    list of (first bin, float32 weights [shape=(bins of the band,)])
-        A band that covers no bin is (0, nothing).
-    """
-    bands = []
-    for row in features.tables(config).mel.toarray().astype(np.float32):
-        bins = np.flatnonzero(row)
-        first, last = (bins[0], bins[-1]) if len(bins) else (0, -1)
-        bands.append((int(first), row[first : last + 1]))
-    return bands
 
 
 def fft_twiddles(n_fft: int) -> tuple[np.ndarray, np.ndarray]:
@@ -75,7 +58,7 @@ def sizes(export: Export) -> pd.DataFrame:
         Columns part, memory (flash or RAM), bytes, share (0 to 1, of that memory).
     """
     constant = features.tables(export.config)
-    weights = sum(len(band) for _, band in mel_bands(export.config))
+    weights = sum(len(band) for _, band in constant.bands)
     table = pd.DataFrame(
         [
             ("model", "flash", len(export.tflite)),
