@@ -63,22 +63,20 @@ class AdaptationConfig:
             raise DataError(f"correlated: expected from 0 to 1, found {self.correlated}")
 
 
-def hidden_values(tflite: bytes, inputs: np.ndarray, *, jobs: int = 1) -> np.ndarray:
+def hidden_values(tflite: bytes, inputs: np.ndarray) -> np.ndarray:
     """What the last layer of an int8 model reads of each clip, on TFLite Micro.
 
     Parameters
     ----------
     inputs [shape=(n, n_frames, n_inputs)]
         Normalised features.
-    jobs
-        Processes; -1: one a core.
 
     Returns
     -------
     hidden [shape=(n, n_hidden)]
         float32.
     """
-    return TfliteMicroRuntime(answer_layer.hidden_model(tflite), jobs=jobs).predict(inputs)
+    return TfliteMicroRuntime(answer_layer.hidden_model(tflite)).predict(inputs)
 
 
 def statistics(

@@ -49,7 +49,7 @@ ENCODED_LOSSY = [
     *((".mka", "libopus"), (".wma", "wmav2"), (".mp3", "libmp3lame"), (".avi", "mp3")),
     (".flv", "aac"),
 ]
-# at other rates the delay of its encoder, 46 ms, moves this unsure clip by 0.17
+# at other rates this unsure clip moves by 0.17, perhaps by the delay of the encoder (46 ms)
 RATES = {
     "wmav2": (16_000,),
     "libopus": (48_000,),
