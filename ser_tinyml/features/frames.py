@@ -12,7 +12,7 @@ from ser_tinyml.files import DataError
 from ser_tinyml.sound import audio
 
 POWER_FLOOR = 1e-10  # the power below which a band counts as empty, librosa's amin
-_AT_ONCE = 256  # frames whose spectra are in memory together
+_AT_ONCE = 24  # frames whose spectra are in memory together: they stay in a core's cache
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class FeatureTables:
     bands
         Of every band, the first bin that it covers and its part of `mel`, as float64
         [shape=(bins of the band,)]; a band that covers no bin is (0, nothing).
+    halves
+        The same for every second band and for those between them, see `_Half`.
     dct [shape=(n_mfcc, n_mels)]
         Orthonormal DCT-II, float64.
     """
@@ -35,7 +37,33 @@ class FeatureTables:
     window: np.ndarray
     mel: np.ndarray
     bands: list[tuple[int, np.ndarray]]
+    halves: tuple[_Half, _Half]
     dct: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Half:
+    """Every second band: no two of them overlap, so that one pass over the bins sums them all.
+
+    Attributes
+    ----------
+    weights [shape=(1 + n_fft // 2,)]
+        Of each bin in the band that covers it, 0 between bands.
+    numbers, first [shape=(bands,)]
+        Bands that cover a bin, and the first that each covers.
+    """
+
+    weights: np.ndarray
+    numbers: np.ndarray
+    first: np.ndarray
+
+    @classmethod
+    def of(cls, bands: list[tuple[int, np.ndarray]], *, parity: int, bins: int) -> _Half:
+        numbers = [n for n in range(parity, len(bands), 2) if len(bands[n][1])]
+        weights = np.zeros(bins)
+        for first, values in (bands[n] for n in numbers):
+            weights[first : first + len(values)] = values
+        return cls(weights, np.array(numbers, int), np.array([bands[n][0] for n in numbers], int))
 
 
 @lru_cache(maxsize=16)
@@ -43,12 +71,15 @@ def tables(config: FeatureConfig) -> FeatureTables:
     """The window, filterbank and DCT of a configuration."""
     mel = mel_filterbank(config).astype(np.float32)
     ends = [(bins[0], bins[-1] + 1) if len(bins) else (0, 0) for bins in map(np.flatnonzero, mel)]
+    bands = [(int(a), row[a:b].astype(np.float64)) for row, (a, b) in zip(mel, ends, strict=True)]
     return FeatureTables(
         window=audio.hann(config.window_length, "<f8"),
         mel=mel,
-        bands=[
-            (int(a), row[a:b].astype(np.float64)) for row, (a, b) in zip(mel, ends, strict=True)
-        ],
+        bands=bands,
+        halves=(
+            _Half.of(bands, parity=0, bins=mel.shape[1]),
+            _Half.of(bands, parity=1, bins=mel.shape[1]),
+        ),
         dct=_dct(config.n_mels)[: config.n_mfcc],
     )
 
@@ -144,9 +175,11 @@ def log_mel(samples: np.ndarray, config: FeatureConfig) -> np.ndarray:
         windowed = framed[start : start + _AT_ONCE] * constant.window
         spectrum = np.fft.rfft(windowed, n=config.n_fft)
         power = spectrum.real**2 + spectrum.imag**2
-        bands = np.empty((len(power), config.n_mels))
-        for band, (first, weights) in enumerate(constant.bands):
-            np.vecdot(power[:, first : first + len(weights)], weights, out=bands[:, band])
+        bands = np.zeros((len(power), config.n_mels))
+        for half in constant.halves:
+            if len(half.first):
+                weighted = power * half.weights
+                bands[:, half.numbers] = np.add.reduceat(weighted, half.first, axis=1)
         pieces.append(10 * np.log10(np.maximum(bands, POWER_FLOOR)))
     return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 

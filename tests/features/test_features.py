@@ -74,6 +74,20 @@ def test_log_mel_of_the_default_is_librosa_without_centring() -> None:
     np.testing.assert_allclose(features.log_mel(samples, config), expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("n_mels", [1, 2, 40, 400])
+def test_bands_are_the_filterbank_over_the_spectrum(n_mels: int) -> None:
+    """Also where bands are so narrow that some cover no bin."""
+    config = preset("default", n_mels=n_mels, n_mfcc=1)
+    samples = speech_like(1.0)
+    framed = np.lib.stride_tricks.sliding_window_view(samples, config.window_length)
+    windowed = framed[:: config.hop_length] * features.tables(config).window
+    mel = features.mel_filterbank(config).astype(np.float32).astype(np.float64)
+    assert (mel.max(axis=1) == 0).any() == (n_mels == 400)
+    power = np.abs(np.fft.rfft(windowed, n=config.n_fft)) ** 2 @ mel.T
+    expected = 10 * np.log10(np.maximum(power, 1e-10))
+    np.testing.assert_allclose(features.log_mel(samples, config), expected, atol=1e-9)
+
+
 def test_default_is_causal() -> None:
     """What comes later must not change the frames before: the wall that firmware rests on."""
     config = preset("default")
