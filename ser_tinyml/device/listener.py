@@ -16,7 +16,7 @@ from ser_tinyml import features
 from ser_tinyml.device import gate
 from ser_tinyml.device.gate import Gated, GateEvent
 from ser_tinyml.device.listening import LISTENING
-from ser_tinyml.features import FeatureConfig
+from ser_tinyml.features import Beginning, FeatureConfig, Levels
 from ser_tinyml.files import DataError
 from ser_tinyml.sound import audio
 from ser_tinyml.tflite import convert
@@ -84,7 +84,7 @@ class Utterance:
 
 
 class Window(NamedTuple):
-    """Frames of a window: the first, that at which it opened, the last; whether it was closed."""
+    """Frames of a window: the first, that at which this was known, the last; whether it closed."""
 
     first: int
     opened: int
@@ -111,34 +111,41 @@ class Heard:
     utterances: list[Utterance]
 
 
-def windows(events: np.ndarray, config: FeatureConfig) -> list[Window]:
+def windows(gated: Gated, config: FeatureConfig) -> list[Window]:
     """The windows that the board opens and closes in live mode.
 
-    A window begins with the loud frames and the preroll before an onset, ends with the speech or
-    when it is full, and the next one follows at once while there is speech.
+    A window opens with the loud frames and the preroll before an onset and may begin later, as a
+    clip's features do (`features.Beginning`). It ends with the speech or when it is full, and the
+    next one follows at once while there is speech.
 
     Parameters
     ----------
-    events [shape=(frames,)]
+    gated
         From `gate.run`.
+    config
+        Features that begin at an onset.
     """
     back = config.onset_frames + config.preroll_frames - 1
     length = config.feature_shape[0] * config.stack
+    levels = Levels(gated.level_db, config)
     found: list[Window] = []
-    first = opened = -1
-    for frame, event in enumerate(events):
-        if first < 0:
-            if event == GateEvent.ONSET:
-                first, opened = max(frame - back, 0), frame
-            elif event == GateEvent.SPEECH:
-                first = opened = frame
-            else:
+    beginning: Beginning | None = None
+    opened = -1
+    for frame, event in enumerate(gated.events):
+        if beginning is None:
+            if event not in (GateEvent.ONSET, GateEvent.SPEECH):
                 continue
-        if frame - first + 1 == length or event == GateEvent.END:
-            found.append(Window(first, opened, frame, True))
-            first = -1
-    if first >= 0:
-        found.append(Window(first, opened, len(events) - 1, False))
+            first = max(frame - back, 0) if event == GateEvent.ONSET else frame
+            beginning, opened = Beginning(levels, first, waits=False), frame
+            for past in range(first, frame + 1):
+                beginning.push(past)
+        elif beginning.push(frame):
+            opened = frame
+        if frame - beginning.start + 1 >= length or event == GateEvent.END:
+            found.append(Window(beginning.start, opened, frame, True))
+            beginning = None
+    if beginning is not None:
+        found.append(Window(beginning.start, opened, len(gated.events) - 1, False))
     return found
 
 
@@ -231,7 +238,7 @@ class Listener:
         config = self.release.config
         bands = self._bands(self._prepared(samples, rate), silence)
         gated = gate.run(bands, self.gate_settings)
-        found = windows(gated.events, config)
+        found = windows(gated, config)
         utterances = [
             self._utterance(bands, gated, window)
             for window in found

@@ -34,12 +34,18 @@ class FeatureConfig:
     sample_rate
         Rate of the waveform the frames are taken from, in Hz.
     onset_db
-        Speech begins where a frame is louder than the quietest before it by this many dB, and the
-        features begin there; None: at the first sample.
+        Features begin where speech begins (`beginning.Beginning`). This many dB over a steady
+        noise at the beginning is no noise any more. None: they begin at the first sample.
     onset_frames
-        So many loud frames in a row make a beginning.
+        So many frames in a row have to rise over the noise.
     preroll_frames
-        Frames kept from before the beginning.
+        Frames kept from before they rise.
+    onset_range_db
+        What is so far below the loudest frame counts as silence before the speech.
+    onset_steady_frames
+        A noise at the beginning lasts for so many frames at least.
+    onset_history_frames
+        The beginning moves on to one of the last frames, of which the board keeps so many.
     n_frames
         Frames a clip gives, before stacking.
     n_fft
@@ -84,6 +90,9 @@ class FeatureConfig:
     onset_db: float | None = None
     onset_frames: int = 2
     preroll_frames: int = 2
+    onset_range_db: float = 30.0
+    onset_steady_frames: int = 8
+    onset_history_frames: int = 12
     n_frames: int = 47
     n_fft: int = 1024
     window_length: int = 1024
@@ -141,6 +150,17 @@ class FeatureConfig:
             not (self.center and self.onset_db is not None),
             "no onset with centred frames: they look ahead of it",
         )
+        check(
+            0 <= self.preroll_frames < self.onset_steady_frames
+            and 0 < self.onset_frames <= self.onset_history_frames - self.preroll_frames,
+            "0 <= preroll_frames < onset_steady_frames and 0 < onset_frames <= "
+            f"onset_history_frames - preroll_frames, found {self.preroll_frames}, "
+            f"{self.onset_steady_frames}, {self.onset_frames} and {self.onset_history_frames}",
+        )
+        check(
+            self.onset_range_db > (self.onset_db or 0),
+            f"onset_range_db > onset_db, found {self.onset_range_db} and {self.onset_db}",
+        )
 
     @property
     def feature_shape(self) -> tuple[int, int]:
@@ -151,6 +171,11 @@ class FeatureConfig:
     def n_values(self) -> int:
         """Values of a frame: the coefficients, and after them their changes."""
         return (self.n_mfcc or self.n_mels) * (2 if self.delta_frames else 1)
+
+    @property
+    def shared_frames(self) -> int:
+        """Frames before a frame that share samples with it."""
+        return (self.window_length - 1) // self.hop_length
 
     @property
     def causal(self) -> bool:

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from ser_tinyml.features.beginning import onset
 from ser_tinyml.features.config import FeatureConfig
 from ser_tinyml.files import DataError
 from ser_tinyml.sound import audio
@@ -182,28 +183,6 @@ def log_mel(samples: np.ndarray, config: FeatureConfig) -> np.ndarray:
                 bands[:, half.numbers] = np.add.reduceat(weighted, half.first, axis=1)
         pieces.append(10 * np.log10(np.maximum(bands, POWER_FLOOR)))
     return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
-
-
-def onset(bands: np.ndarray, config: FeatureConfig) -> int:
-    """The frame at which the features of a clip begin.
-
-    A frame is loud when its power is above the quietest frame so far by onset_db. The first run
-    of onset_frames loud frames is the beginning of speech, and the features begin preroll_frames
-    before it. A clip that has no such run, for it begins in mid-speech, is taken from its start.
-
-    Parameters
-    ----------
-    bands [shape=(frames, n_mels)]
-        From `log_mel`.
-    """
-    if config.onset_db is None:
-        return 0
-    level = 10 * np.log10(np.sum(10 ** (bands / 10), axis=1))
-    loud = level > np.minimum.accumulate(level) + config.onset_db
-    run = np.convolve(loud, np.ones(config.onset_frames), mode="valid") == config.onset_frames
-    if not run.any():
-        return 0
-    return max(int(np.argmax(run)) - config.preroll_frames, 0)
 
 
 def cepstra(bands: np.ndarray, config: FeatureConfig) -> np.ndarray:

@@ -4,7 +4,7 @@
 namespace ser {
 namespace model {
 
-const char kFeatureTablesId[] = "8b7da2eb2397c9ee";
+const char kFeatureTablesId[] = "9254cbb4a763e5fe";
 
 const float kWindow[kTableWindowLength] = {
     0.0f, 9.41235885e-06f, 3.76490789e-05f, 8.47090996e-05f, 0.000150590655f, 0.000235291256f,
