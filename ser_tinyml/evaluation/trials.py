@@ -22,7 +22,7 @@ from joblib.externals.loky import get_reusable_executor
 
 from ser_tinyml import files, metrics
 from ser_tinyml.data import corpora, folds, splits
-from ser_tinyml.features import extract
+from ser_tinyml.features import extract, nonspeech, whisper
 from ser_tinyml.features.rows import RowPlan, plan_rows
 from ser_tinyml.files import DataError, plain_numbers
 from ser_tinyml.provenance import Stamp, module_hashes
@@ -87,11 +87,50 @@ class Material:
         Folder that its paths are relative to.
     folder
         For features and trials.
+    teacher
+        Folder of a Whisper model, for settings with a teacher from outside.
+    nonspeech
+        Folder of recordings in which nobody speaks, for settings that train on such. A kind of
+        sound is a folder in it; each fold leaves some kinds out, see `sounds`.
     """
 
     clips: pd.DataFrame
     recordings: Path
     folder: Path
+    teacher: Path | None = None
+    nonspeech: Path | None = None
+
+    def sounds(self, settings: Settings) -> pd.DataFrame | None:
+        """Recordings in which nobody speaks, and whether settings train on each.
+
+        Kinds are dealt to the folds of speakers in turn, and those of the fold that is tested are
+        left out: what a net makes of them speaks of sounds it never met.
+
+        Returns
+        -------
+        sounds
+            Columns path, kind, trained; None: the settings ask for none, or there is no folder.
+        """
+        if not settings.recipe.training.nonspeech or self.nonspeech is None:
+            return None
+        table = nonspeech.sounds(self.nonspeech)
+        fold = pd.factorize(table["kind"], sort=True)[0] % folds.N_FOLDS
+        left_out = (fold == settings.rows.test_fold) & (settings.rows.protocol == "speaker")
+        return table.assign(trained=~left_out)
+
+    def listener(self, settings: Settings) -> Path | None:
+        """The Whisper model that settings ask for; None: they ask for none.
+
+        Raises
+        ------
+        DataError
+            If there is none.
+        """
+        if not settings.recipe.training.outside:
+            return None
+        if self.teacher is None:
+            raise DataError("teacher: expected the folder of a Whisper model, found none")
+        return self.teacher
 
     def arrays(self, settings: Settings) -> tuple[pd.DataFrame, Path]:
         """Features and bands of every clip and its copies, computed once.
@@ -113,7 +152,10 @@ class Material:
             }
         ).reset_index(drop=True)
         copies = asdict(settings.waveform_augmentation) if number else None
-        name = files.sha256_json([settings.rows.features.hash, number, copies])[:16]
+        teacher = self.listener(settings)
+        name = files.sha256_json(
+            [settings.rows.features.hash, number, copies, teacher and whisper.fingerprint(teacher)]
+        )[:16]
         folder = self.folder / "features" / name
         made_from, stamp = [_code(), list(self.clips["sha256"])], Stamp(folder / "done.json")
         if not stamp.matches(made_from):
@@ -125,6 +167,7 @@ class Material:
                 config=settings.rows.features,
                 augmentation=settings.waveform_augmentation,
                 windows=True,
+                teacher=teacher,
                 seed=0,
             )
             stamp.write(made_from)
@@ -146,6 +189,7 @@ def run(material: Material, settings: Sequence[Settings], *, jobs: int | None = 
     """
     for one in {_arrays_of(one): one for one in settings}.values():
         material.arrays(one)
+        _nonspeech(material, one)  # on disk before several processes want it
     folders = [trial_folder(material, one) for one in settings]
     missing = [
         one for path, one in dict(zip(folders, settings, strict=True)).items() if not _done(path)
@@ -201,7 +245,8 @@ def teachers_of(settings: Settings) -> list[Settings]:
 
 def without_teachers(settings: Settings) -> Settings:
     """The same, learned from the labels alone."""
-    training = replace(settings.recipe.training, distillation=0.0)
+    own = settings.recipe.training
+    training = replace(own, distillation=own.distillation if own.outside else 0.0)
     return replace(
         settings,
         recipe=replace(settings.recipe, teachers=0, generations=0, training=training),
@@ -225,7 +270,15 @@ def trial_folder(material: Material, settings: Settings) -> Path:
     columns = ["key", "sha256", "corpus", "speaker", "sex", "emotion", "fold"]
     columns += ["session", "given_split"]
     known = clips.reindex(columns=columns, fill_value="").astype(str).to_numpy().tolist()
-    identity = [settings.to_dict(), _code(), known]
+    teacher = material.listener(settings)
+    sounds = material.sounds(settings)
+    identity = [
+        settings.to_dict(),
+        _code(),
+        known,
+        teacher and whisper.fingerprint(teacher),
+        None if sounds is None else sounds[["kind", "trained"]].to_numpy().tolist(),
+    ]
     return material.folder / "trials" / files.sha256_json(identity)[:20]
 
 
@@ -332,6 +385,24 @@ def score(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
     return metrics.score(table["label_id"], probabilities(table).argmax(axis=1), classes=classes)
 
 
+def _nonspeech(material: Material, settings: Settings) -> np.ndarray | None:
+    """Bands of the sounds without speech that a trial is trained on."""
+    table = material.sounds(settings)
+    if table is None:
+        return None
+    config = settings.rows.features
+    name = files.sha256_json([config.hash, [str(path) for path in table["path"]], _code()])[:16]
+    folder = material.folder / "nonspeech" / name
+    if not (folder / "rows.csv").is_file():
+        rows, windows = nonspeech.windows(table, config)
+        files.write_arrays(folder / "windows.npz", {"windows": windows})
+        files.write_table(folder / "rows.csv", rows[["path", "kind"]])
+    trained = table.set_index("path")["trained"]
+    rows = files.read_table(folder / "rows.csv")
+    with np.load(folder / "windows.npz") as stored:
+        return stored["windows"][trained[[Path(path) for path in rows["path"]]].to_numpy()]
+
+
 def _write_trial(folder: Path, settings: Settings, **facts: Any) -> None:
     """What is known of a trial: its settings, and its scores in short."""
     classes = files.read_json(folder / "labels.json")
@@ -362,15 +433,22 @@ def _data(material: Material, settings: Settings) -> TrainingData:
         rows=plan,
         features=files.open_array(folder / "features.npy")[index],
         windows=files.open_array(folder / "windows.npy")[index] if windows else None,
+        embeddings=(
+            files.open_array(folder / "embeddings.npy")[index]
+            if settings.recipe.training.outside
+            else None
+        ),
         config=settings.rows.features,
         classes=settings.rows.settled(material.clips).classes,
+        nonspeech=_nonspeech(material, settings),
     )
 
 
 def _arrays_of(settings: Settings) -> tuple[Any, ...]:
     """What decides the arrays of a trial."""
     plan = settings.rows
-    return plan.features.hash, plan.augmented_rows, settings.waveform_augmentation
+    outside = settings.recipe.training.outside > 0
+    return plan.features.hash, plan.augmented_rows, settings.waveform_augmentation, outside
 
 
 def _done(folder: Path) -> bool:

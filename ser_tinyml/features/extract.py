@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from ser_tinyml import features, files
-from ser_tinyml.features import FeatureConfig, frame_augment
+from ser_tinyml.features import FeatureConfig, frame_augment, whisper
 from ser_tinyml.files import DataError
 from ser_tinyml.provenance import module_hashes
 from ser_tinyml.sound import augment, reading
@@ -48,6 +48,7 @@ def clip_features(
     backgrounds: list[np.ndarray],
     seed: int,
     windows: bool = False,
+    teacher: Path | None = None,
 ) -> dict[str, np.ndarray]:
     """Features of every version of one clip; the recording is read once.
 
@@ -55,7 +56,8 @@ def clip_features(
     -------
     arrays
         "features", float32 [shape=(len(variants), n_frames, n_inputs)]; if `windows`, also
-        "windows", float16 [shape=(len(variants), n_frames + 2 margin, n_mels)].
+        "windows", float16 [shape=(len(variants), n_frames + 2 margin, n_mels)]; with a teacher,
+        "embeddings", float16 [shape=(len(variants), width)], see `whisper.Encoder.embed`.
 
     Raises
     ------
@@ -69,7 +71,9 @@ def clip_features(
             f"{path}: expected sound after {config.crop_start_s} s, found {rate} Hz, nothing left"
         )
     noisy = None
-    rows: dict[str, list[np.ndarray]] = {name: [] for name in _arrays(config, windows=windows)}
+    rows: dict[str, list[np.ndarray]] = {
+        name: [] for name in ("features", *["windows"] * windows, *["embeddings"] * bool(teacher))
+    }
     for variant in variants:
         rng = row_rng(seed, key, variant)
         if variant == CLEAN:
@@ -95,6 +99,8 @@ def clip_features(
         if windows:
             around = frame_augment.window(bands, start, config)
             rows["windows"].append(around.astype(np.float16))
+        if teacher:
+            rows["embeddings"].append(whisper.load(teacher).embed(version).astype(np.float16))
     return {name: np.stack(arrays) for name, arrays in rows.items()}
 
 
@@ -109,6 +115,7 @@ def compute_features(
     background_folder: Path | None = None,
     seed: int,
     windows: bool = False,
+    teacher: Path | None = None,
     jobs: int | None = None,
     progress: bool = True,
 ) -> Path:
@@ -131,6 +138,9 @@ def compute_features(
     windows
         Also write folder/windows.npy, the bands around the features, for `frame_augment`: float16
         (a sixteenth of a dB) [shape=(rows, n_frames + 2 margin, n_mels)].
+    teacher
+        Folder of a Whisper model: also write folder/embeddings.npy, what it hears in each row,
+        float16 [shape=(rows, width)].
     jobs
         Processes; None: one a core.
 
@@ -147,12 +157,14 @@ def compute_features(
         "backgrounds": _backgrounds(background_folder, config),
         "seed": seed,
         "windows": windows,
+        "teacher": teacher,
     }
     tasks = _tasks(rows, clips, _settings(options), recordings=recordings)
     _compute(tasks, chunks, options, jobs=jobs, progress=progress)
-    for name, (dtype, shape) in _arrays(config, windows=windows).items():
-        path = folder / f"{name}.npy"
-        _join(tasks, chunks, path, np.dtype(dtype), (len(rows), *shape))
+    with np.load(chunks / tasks[0]["file"]) as first:
+        kinds = {name: (array.dtype, array.shape[1:]) for name, array in first.items()}
+    for name, (dtype, shape) in kinds.items():
+        _join(tasks, chunks, folder / f"{name}.npy", dtype, (len(rows), *shape))
     wanted = {task["file"] for task in tasks}
     for stale in chunks.iterdir():
         if stale.name not in wanted:
@@ -173,6 +185,7 @@ def _settings(options: Mapping[str, Any]) -> dict[str, Any]:
         "augmentation": asdict(options["augmentation"]),
         "seed": options["seed"],
         "windows": options["windows"],
+        "teacher": whisper.fingerprint(teacher) if (teacher := options["teacher"]) else "",
         "backgrounds": [files.sha256_bytes(noise.tobytes()) for noise in options["backgrounds"]],
         "code": _code_hash(),
     }
@@ -269,17 +282,6 @@ def _join(
     array.flush()
     del array
     shutil.move(partial, path)
-
-
-def _arrays(config: FeatureConfig, *, windows: bool) -> dict[str, tuple[type, tuple[int, ...]]]:
-    """Type and shape, of one row, of the arrays that are made."""
-    arrays: dict[str, tuple[type, tuple[int, ...]]] = {
-        "features": (np.float32, config.feature_shape)
-    }
-    if windows:
-        frames = config.n_frames + 2 * frame_augment.margin(config)
-        arrays["windows"] = (np.float16, (frames, config.n_mels))
-    return arrays
 
 
 def _code_hash() -> str:

@@ -32,11 +32,36 @@ class Frames:
         The configuration of the features.
     augmentation
         How they are changed.
+    nonspeech [shape=(sounds, n_frames + 2 margin, n_mels)]
+        Bands of recordings in which nobody speaks (`features.nonspeech`), changed alike; None:
+        there are none.
     """
 
     windows: np.ndarray
     config: FeatureConfig
     augmentation: FrameAugmentConfig
+    nonspeech: np.ndarray | None = None
+
+    def drawn(self, chosen: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Bands of some training rows, changed anew [shape=(rows, n_frames, n_mels)]."""
+        return self._changed(self.windows[chosen], rng)
+
+    def drawn_nonspeech(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Bands of sounds in which nobody speaks: half of them recorded, if there are any."""
+        recorded = count // 2 if self.nonspeech is not None else 0
+        made = frame_augment.nonspeech(count - recorded, rng, self.config)
+        if self.nonspeech is None or not recorded:
+            return made
+        chosen = rng.integers(len(self.nonspeech), size=recorded)
+        return np.concatenate([made, self._changed(self.nonspeech[chosen], rng)])
+
+    def _changed(self, windows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return frame_augment.augment_frames(
+            np.asarray(windows, np.float32),
+            rng,
+            augmentation=self.augmentation,
+            config=self.config,
+        )
 
 
 def class_weights(
@@ -75,6 +100,10 @@ class Batches:
         the loud copy of each row's clip. Without such copies, each row itself.
     target [shape=(n, n_classes)], weight [shape=(n,)]
         One-hot class and its weight; both zero where a row belongs to no class.
+    outside [shape=(n, n_classes)], outside_share [shape=(n,)]
+        What a teacher from outside answers, and how much that counts in what is taught.
+    taught
+        Whether there are teachers that have to hear what the net hears.
     emotion [shape=(n, emotions)], emotion_weight [shape=(n,)]
         Of the auxiliary answer.
     clip, speaker [shape=(n,)]
@@ -89,6 +118,9 @@ class Batches:
     normalisation: Normalisation
     target: np.ndarray
     weight: np.ndarray
+    outside: np.ndarray
+    outside_share: np.ndarray
+    taught: bool
     emotion: np.ndarray
     emotion_weight: np.ndarray
     clip: np.ndarray
@@ -106,7 +138,18 @@ class Batches:
         n_classes: int,
         config: TrainingConfig,
         frames: Frames | None,
+        outside: np.ndarray | None = None,
+        taught: bool = False,
     ) -> Batches:
+        """The rows of both sides.
+
+        Parameters
+        ----------
+        outside [shape=(rows, n_classes)]
+            From `outside.answers`.
+        taught
+            Whether there are teachers beside that one.
+        """
         for name, array in (("features", features), ("frames", frames and frames.windows)):
             if array is not None and len(array) != len(rows):
                 raise DataError(
@@ -130,7 +173,16 @@ class Batches:
             features=features if frames else normalisation.apply(features[train]),
             frames=frames,
             normalisation=normalisation,
-            **_answers(table, n_classes=n_classes, config=config),
+            **(answers := _answers(table, n_classes=n_classes, config=config)),
+            **_outside(
+                outside,
+                train[heard],
+                answers["weight"],
+                n_classes=n_classes,
+                config=config,
+                taught=taught,
+            ),
+            taught=taught,
             validation_x=normalisation.apply(features[validation]),
             validation_y=rows["label_id"].to_numpy()[validation],
             config=config,
@@ -139,8 +191,11 @@ class Batches:
     def identity(self, config: TrainingConfig, teachers: Sequence[Any] = ()) -> str:
         """Fingerprint of all that a training depends on."""
         arrays = [self.train, self.heard, self.target, self.emotion, self.clip, self.speaker]
+        arrays += [self.outside, self.outside_share]
         arrays += [self.validation_x, self.validation_y, self.normalisation.mean]
         arrays += [self.frames.windows if self.frames else self.features]
+        if self.frames is not None and self.frames.nonspeech is not None:
+            arrays.append(self.frames.nonspeech)
         arrays += [weight for teacher in teachers for weight in teacher.get_weights()]
         augmentation = self.frames and [self.frames.config.hash, self.frames.augmentation.to_dict()]
         digests = [files.sha256_bytes(np.ascontiguousarray(array).data) for array in arrays]
@@ -166,10 +221,11 @@ class Batches:
         Returns
         -------
         arrays
-            Inputs, what teachers hear of them, target, weight, emotion and its weight; a row each.
+            Inputs, what teachers hear of them, target, weight, emotion and its weight, the answer
+            from outside and its share; a row each.
         """
         heard = self.heard[batch]
-        if np.array_equal(heard, batch):
+        if not self.taught or np.array_equal(heard, batch):
             inputs = taught = self._inputs(batch, rng)
         else:  # changed alike
             inputs, taught = self._inputs(batch, copy.deepcopy(rng)), self._inputs(heard, rng)
@@ -182,6 +238,8 @@ class Batches:
             np.concatenate([self.weight[batch], np.ones(more)]),
             np.concatenate([self.emotion[batch], np.zeros((more, self.emotion.shape[1]))]),
             np.concatenate([self.emotion_weight[batch], np.zeros(more)]),
+            np.concatenate([self.outside[batch], any_class]),
+            np.concatenate([self.outside_share[batch], np.ones(more)]),
         ]
         return _mixed(arrays, rng, share=self.config.mixing) if self.config.mixing else arrays
 
@@ -191,14 +249,9 @@ class Batches:
             inputs = self.features[batch]
         else:
             config = self.frames.config
-            bands = frame_augment.augment_frames(
-                np.asarray(self.frames.windows[self.train[batch]], np.float32),
-                rng,
-                augmentation=self.frames.augmentation,
-                config=config,
-            )
+            bands = self.frames.drawn(self.train[batch], rng)
             more = round(self.config.nonspeech * len(batch))
-            bands = np.concatenate([bands, frame_augment.nonspeech(more, rng, config)])
+            bands = np.concatenate([bands, self.frames.drawn_nonspeech(more, rng)])
             values = cepstra(bands, config).reshape(len(bands), *config.feature_shape)
             inputs = self.normalisation.apply(values)
         if self.config.input_noise:
@@ -247,6 +300,31 @@ def _answers(
         "emotion_weight": emotion_weight[emotion].astype(np.float32),
         "clip": clip,
         "speaker": speaker,
+    }
+
+
+def _outside(
+    answers: np.ndarray | None,
+    heard: np.ndarray,
+    weight: np.ndarray,
+    *,
+    n_classes: int,
+    config: TrainingConfig,
+    taught: bool,
+) -> dict[str, np.ndarray]:
+    """Answers of a teacher from outside, and their share in what each training row is taught.
+
+    Who has no label and no other teacher learns from it alone.
+    """
+    if answers is None:
+        none = np.zeros((len(heard), n_classes), np.float32)
+        return {"outside": none, "outside_share": weight * 0}
+    answer = answers[heard]
+    known = ~np.isnan(answer[:, 0])
+    share = np.where((weight > 0) | taught, config.outside, 1.0)
+    return {
+        "outside": np.where(known[:, None], answer, 0).astype(np.float32),
+        "outside_share": np.where(known, share, 0).astype(np.float32),
     }
 
 

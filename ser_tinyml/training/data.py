@@ -30,6 +30,10 @@ class TrainingData:
         Of the features.
     classes
         Names of the classes.
+    embeddings [shape=(rows, width)]
+        What a teacher from outside hears in each row (`features.whisper`); None: there is none.
+    nonspeech [shape=(sounds, n_frames + 2 margin, n_mels)]
+        Bands of recordings in which nobody speaks (`features.nonspeech`); None: there are none.
     """
 
     rows: pd.DataFrame
@@ -37,6 +41,8 @@ class TrainingData:
     windows: np.ndarray | None
     config: FeatureConfig
     classes: list[str]
+    embeddings: np.ndarray | None = None
+    nonspeech: np.ndarray | None = None
 
     @classmethod
     def load(cls, folder: str | Path) -> TrainingData:
@@ -48,13 +54,18 @@ class TrainingData:
             If a file is missing or broken.
         """
         folder = Path(folder)
-        windows = folder / "windows.npy"
+        windows, embeddings, nonspeech = (
+            files.open_array(path) if (path := folder / name).is_file() else None
+            for name in ("windows.npy", "embeddings.npy", "nonspeech.npy")
+        )
         return cls(
             rows=files.read_table(folder / "rows.csv"),
             features=files.open_array(folder / "features.npy"),
-            windows=files.open_array(windows) if windows.is_file() else None,
+            windows=windows,
             config=FeatureConfig.load(folder / "features.json"),
             classes=files.read_json(folder / "labels.json"),
+            embeddings=embeddings,
+            nonspeech=nonspeech,
         )
 
     def part(self, name: str, normalisation: Normalisation) -> tuple[pd.DataFrame, np.ndarray]:

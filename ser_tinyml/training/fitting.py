@@ -54,6 +54,7 @@ def fit(
     folder: Path,
     frames: Frames | None = None,
     teachers: Sequence[keras.Model] = (),
+    outside: np.ndarray | None = None,
     say: Callable[[str], None] = print,
 ) -> Fitted:
     """Fit a net on the training rows; config.keep says which epoch counts.
@@ -76,6 +77,8 @@ def fit(
     teachers
         For distillation: fitted models, whose mean logit after each step is learned. They hear what
         the net hears, and in place of a loud copy the clip itself, changed alike.
+    outside [shape=(rows, n_classes)]
+        For distillation too: answers of a teacher from outside (`outside.answers`).
     say
         Gets one line an epoch.
 
@@ -84,9 +87,17 @@ def fit(
     DataError
         If features and rows differ in number, or something that the configuration needs is missing.
     """
-    if bool(teachers) != (config.distillation > 0):
+    if bool(teachers or outside is not None) != (config.distillation > 0):
         raise DataError("training: expected teachers where distillation is over 0, and only there")
-    data = Batches.gather(features, rows, n_classes=len(classes), config=config, frames=frames)
+    data = Batches.gather(
+        features,
+        rows,
+        n_classes=len(classes),
+        config=config,
+        frames=frames,
+        outside=outside,
+        taught=bool(teachers),
+    )
     make_deterministic(config.seed)
     net = TrainedNet(data, n_classes=len(classes), config=config, teachers=teachers)
     state = Checkpoint(folder / "checkpoint", net, data.identity(config, teachers))

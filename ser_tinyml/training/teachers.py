@@ -36,6 +36,7 @@ def train(
     generations: int,
     folder: Path,
     frames: Frames | None = None,
+    outside: np.ndarray | None = None,
     jobs: int | None = None,
     say: Callable[[str], None] = print,
 ) -> list[keras.Model]:
@@ -46,10 +47,11 @@ def train(
 
     Parameters
     ----------
-    features, rows, classes, frames
+    features, rows, classes, frames, outside
         As for `fitting.fit`.
     config
-        Of the teachers. The first generation learns without distillation.
+        Of the teachers. Without a teacher from outside, the first generation learns without
+        distillation.
     teachers
         In each generation.
     generations
@@ -70,11 +72,13 @@ def train(
 
     trained: list[Path] = []
     for generation in range(generations):
-        own = config if generation else replace(config, distillation=0.0)
+        first = replace(config, distillation=0.0 if outside is None else config.distillation)
+        own = config if generation else first
         seeds = teacher_seeds(generation, teachers=teachers)
         paths = [folder / f"teacher_{len(trained) + n + 1}" for n in range(teachers)]
         say(f"teachers, generation {generation + 1} of {generations}: {teachers} nets")
-        options = {"classes": classes, "frames": frames, "taught_by": list(trained)}
+        options = {"classes": classes, "frames": frames, "outside": outside}
+        options["taught_by"] = list(trained)
         tasks = Parallel(n_jobs=min(jobs or os.cpu_count() or 1, teachers), return_as="generator")(
             delayed(_fit)(features, rows, config=replace(own, seed=seed), folder=path, **options)
             for seed, path in zip(seeds, paths, strict=True)
@@ -128,6 +132,7 @@ def _fit(
     config: TrainingConfig,
     folder: Path,
     frames: Frames | None,
+    outside: np.ndarray | None,
     taught_by: Sequence[Path],
 ) -> float:
     """Train one net, leave it in its folder, and return its UAR on validation."""
@@ -145,6 +150,7 @@ def _fit(
             config=config,
             folder=folder,
             frames=frames,
+            outside=outside,
             teachers=[models.load_model(path) for path in taught_by],
             say=lambda line: print(line, file=log, flush=True),
         )

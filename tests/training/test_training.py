@@ -76,7 +76,7 @@ def options(**changes) -> TrainingConfig:
     return TrainingConfig(**own | changes)
 
 
-def fit(data, folder, *, frames=None, teachers=(), say=None, **changes):
+def fit(data, folder, *, frames=None, teachers=(), answers=None, say=None, **changes):
     features, rows = data
     lines = []
     fitted = fitting.fit(
@@ -87,15 +87,18 @@ def fit(data, folder, *, frames=None, teachers=(), say=None, **changes):
         folder=folder,
         frames=frames,
         teachers=teachers,
+        outside=answers,
         say=say or lines.append,
     )
     return fitted, lines
 
 
-def gathered(data, frames=None, **changes) -> Batches:
+def gathered(data, frames=None, *, answers=None, **changes) -> Batches:
     features, rows = data
     config = options(**changes)
-    return Batches.gather(features, rows, n_classes=4, config=config, frames=frames)
+    return Batches.gather(
+        features, rows, n_classes=4, config=config, frames=frames, outside=answers
+    )
 
 
 @pytest.fixture
@@ -356,13 +359,57 @@ def test_what_is_taught_weighs_with_the_class_of_a_row_if_it_has_one(data, eager
     rng = np.random.default_rng(0)
     inputs = rng.normal(size=(3, *CONFIG.feature_shape)).astype(np.float32)
     logits = rng.normal(size=(3, CONFIG.feature_shape[0], 4)).astype(np.float32)
+    lesson, none = net._taught(inputs), tf.zeros(3)
+    one = slice(0, 1), slice(1, 2), slice(2, 3)
     alone = [
-        float(net._taught_loss(inputs[n : n + 1], logits[n : n + 1], tf.constant([1.0])))
-        for n in range(3)
+        float(net._taught_loss(lesson[n], logits[n], tf.constant([1.0]), none[n])) for n in one
     ]
-    together = float(net._taught_loss(inputs, logits, tf.constant([0.5, 3.0, 0.0])))
+    together = float(net._taught_loss(lesson, logits, tf.constant([0.5, 3.0, 0.0]), none))
     counts = [0.5, 3.0, 1.0] if kind == "balanced" else [1.0, 1.0, 1.0]
     assert together == pytest.approx(np.mean(np.multiply(alone, counts)), rel=1e-4)
+
+
+def outside_answers(rows: pd.DataFrame) -> np.ndarray:
+    """Half sure of the class after the right one; nothing about every third row."""
+    found = np.full((len(rows), 4), 1 / 6, np.float32)
+    found[np.arange(len(rows)), (rows["label_id"] + 1) % 4] = 0.5
+    found[::3] = np.nan
+    return found
+
+
+def test_an_answer_from_outside_counts_as_much_as_it_is_told_to(data, eager) -> None:
+    _, rows = data
+    answers = outside_answers(rows)
+    wanted = {"distillation": 1.0, "outside": 0.7, "label_smoothing": 0.1}
+    read = gathered(data, answers=answers, **PLAIN | wanted)
+    batch = np.arange(12)
+    inputs, heard, target, weight, _, _, outside, share = read.batch(
+        batch, np.random.default_rng(0)
+    )
+    places = read.train[batch]
+    unlabelled = rows["label_id"].to_numpy()[places] < 0
+    expected = np.where(places % 3 == 0, 0, np.where(unlabelled, 1, 0.7))
+    np.testing.assert_allclose(share, expected)
+    net = net_of(read)
+    labels = target * 0.9 + 0.025
+    lesson = net._lesson(heard, tf.constant(labels)[:, None], outside, tf.constant(share)).numpy()
+    known = np.nan_to_num(answers[places])
+    wanted = expected[:, None] * known + (1 - expected[:, None]) * labels
+    np.testing.assert_allclose(lesson[:, -1], wanted, atol=1e-6)
+    none = unlabelled & (places % 3 == 0)
+    assert (np.asarray(net._unlabelled(tf.constant(share)))[none] == 0).all()
+
+
+def test_a_net_learns_from_outside_what_no_label_says(data, tmp_path) -> None:
+    """Lies for labels, the truth from outside: the truth is learnt."""
+    features, rows = data
+    truth = rows["label_id"].clip(lower=0).to_numpy()
+    answers = np.eye(4, dtype=np.float32)[truth]
+    wrong = (3 - rows["label_id"]).where((rows["label_id"] >= 0) & (rows["split"] == "train"))
+    lied = rows.assign(label_id=wrong.fillna(rows["label_id"]).astype(int))
+    fast = {**PLAIN, "epochs": 5, "learning_rate": 3e-2, "distillation": 1.0, "outside": 1.0}
+    taught, _ = fit((features, lied), tmp_path, answers=answers, **fast)
+    assert taught.history["validation_uar"].max() > 0.6
 
 
 @pytest.fixture
