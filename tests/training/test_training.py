@@ -93,11 +93,11 @@ def fit(data, folder, *, frames=None, teachers=(), answers=None, say=None, **cha
     return fitted, lines
 
 
-def gathered(data, frames=None, *, answers=None, **changes) -> Batches:
+def gathered(data, frames=None, *, answers=None, heard=False, **changes) -> Batches:
     features, rows = data
     config = options(**changes)
     return Batches.gather(
-        features, rows, n_classes=4, config=config, frames=frames, outside=answers
+        features, rows, n_classes=4, config=config, frames=frames, outside=answers, taught=heard
     )
 
 
@@ -425,12 +425,12 @@ def loud(data) -> tuple[np.ndarray, pd.DataFrame]:
 def test_teachers_hear_the_clip_itself_where_the_net_hears_the_loud_copy(loud, frames) -> None:
     rows = np.arange(20)
     quiet = {"loud": 0.5, "input_noise": 0.0}
-    inputs, heard, *_ = gathered(loud, **quiet).batch(rows, np.random.default_rng(0))
+    inputs, heard, *_ = gathered(loud, heard=True, **quiet).batch(rows, np.random.default_rng(0))
     np.testing.assert_array_equal(heard, inputs[rows // 2 * 2])
     assert (inputs[1::2] != heard[1::2]).any(axis=(1, 2)).all()
-    inputs, heard, *_ = gathered(loud, loud=0.5).batch(rows, np.random.default_rng(0))
+    inputs, heard, *_ = gathered(loud, heard=True, loud=0.5).batch(rows, np.random.default_rng(0))
     np.testing.assert_array_equal(heard[::2], inputs[::2])  # and the same noise
-    read = gathered(loud, frames, **quiet)
+    read = gathered(loud, frames, heard=True, **quiet)
     itself = replace(frames, windows=frames.windows[np.arange(ROWS) // 2 * 2])
     expected = replace(read, frames=itself).batch(rows, np.random.default_rng(0))
     found = read.batch(rows, np.random.default_rng(0))
@@ -439,7 +439,7 @@ def test_teachers_hear_the_clip_itself_where_the_net_hears_the_loud_copy(loud, f
 
 
 def test_what_the_teachers_hear_is_what_is_taught(loud, eager, monkeypatch) -> None:
-    read = gathered(loud, distillation=1.0, auxiliary=0.0, loud=0.5)
+    read = gathered(loud, heard=True, distillation=1.0, auxiliary=0.0, loud=0.5)
     net = TrainedNet(read, n_classes=4, config=read.config, teachers=[teacher(seed=1)])
     arrays = read.batch(np.arange(20), np.random.default_rng(0))
     asked, own = [], net._taught
