@@ -20,7 +20,7 @@ def _bench_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from ser_tinyml.evaluation import bench
+    from ser_tinyml.features import bench
     from ser_tinyml.workflow import readme
 
     result = bench.run_bench(options.data, options.corpus, options.output)

@@ -17,9 +17,10 @@ from tqdm import tqdm
 
 from ser_tinyml import features, files
 from ser_tinyml.data import corpora
+from ser_tinyml.device.listener import Listener
 from ser_tinyml.evaluation import streaming, trials
 from ser_tinyml.evaluation.cross_validation import finished
-from ser_tinyml.evaluation.trials import Material
+from ser_tinyml.evaluation.trials import Material, Settings
 from ser_tinyml.files import DataError
 from ser_tinyml.sound import augment, degrade, reading
 from ser_tinyml.sound.degrade import Condition
@@ -118,6 +119,34 @@ def false_alarms(
     return pd.concat(tables).groupby("kind", sort=False, as_index=False).mean()
 
 
+def nobody_speaks(
+    material: Material,
+    settings: Sequence[Settings],
+    trial_folders: Sequence[Path],
+    *,
+    jobs: int | None = None,
+) -> pd.DataFrame:
+    """Recordings in which nobody speaks, of kinds that a trial did not train on, as a board hears.
+
+    Returns
+    -------
+    sounds
+        A line for each trial and recording: fold, seed, kind, path, and answered, whether a board
+        would show an emotion at its end. Empty where there are no such recordings.
+    """
+    tasks = []
+    for one, trial in zip(settings, finished(trial_folders), strict=True):
+        table = material.sounds(one)
+        if table is not None:
+            met = table.loc[~table["trained"], ["kind", "path"]]
+            tasks.append((trial.folder, met.assign(**trial.where)))
+    tables = Parallel(n_jobs=jobs or os.cpu_count())(
+        delayed(_answered)(folder, table) for folder, table in tasks
+    )
+    columns = ["kind", "path", "fold", "seed", "answered"]
+    return pd.concat([pd.DataFrame(columns=columns), *tables], ignore_index=True)
+
+
 def noises(folder: str | Path) -> dict[str, np.ndarray]:
     """Recorded noise at degrade.RATE, by file name; nothing where no folder is given."""
     if not str(folder):
@@ -146,6 +175,17 @@ def _stream(material: Material, folder: Path) -> None:
     found = streaming.evaluate(Release.load(folder), recordings)
     found = found.merge(table[["key", "corpus", "speaker"]], on="key")
     files.write_table(folder / _STREAMED, found)
+
+
+def _answered(folder: Path, table: pd.DataFrame) -> pd.DataFrame:
+    listener = Listener(Release.load(folder))
+    answered = []
+    for path in table["path"]:
+        samples, rate = reading.read_audio(path, sample_rate=degrade.RATE)
+        silence = listener.gate_settings.hangover_frames * listener.release.config.hop_length
+        heard = listener.listen(samples, rate=rate, silence=silence + degrade.RATE)
+        answered.append(any(utterance.answered for utterance in heard.utterances))
+    return table.assign(answered=answered, path=[Path(path).name for path in table["path"]])
 
 
 def _alarms(folder: Path, noises: Mapping[str, np.ndarray], hours: float) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import os
 import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,156 +22,20 @@ from joblib.externals.loky import get_reusable_executor
 
 from ser_tinyml import files, metrics
 from ser_tinyml.data import corpora, folds, splits
-from ser_tinyml.features import extract, nonspeech, whisper
-from ser_tinyml.features.rows import RowPlan, plan_rows
+from ser_tinyml.evaluation.material import Material, Settings
+from ser_tinyml.features import whisper
+from ser_tinyml.features.rows import plan_rows
 from ser_tinyml.files import DataError, plain_numbers
-from ser_tinyml.provenance import Stamp, module_hashes
-from ser_tinyml.sound.augment import AugmentConfig
+from ser_tinyml.provenance import module_hashes
 from ser_tinyml.tflite.release import DECISION
 from ser_tinyml.training import recipe as one_recipe
 from ser_tinyml.training.config import own_seed, teacher_seeds
-from ser_tinyml.training.recipe import Recipe, TrainingData
+from ser_tinyml.training.recipe import TrainingData
 
 if TYPE_CHECKING:
     from ser_tinyml.nets.keras import keras
 
 POOL = "pooled"  # the answers of all corpora with `Corpus.pooled`, in one line
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """All that decides a trial but the recordings.
-
-    Attributes
-    ----------
-    rows
-        What is trained on and scored, and what the net sees of it. Its augmented copies are
-        "random" ones.
-    recipe
-        How the net is made of them.
-    waveform_augmentation
-        How the changed copies of training clips are made.
-    """
-
-    rows: RowPlan = RowPlan()
-    recipe: Recipe = Recipe()
-    waveform_augmentation: AugmentConfig = AugmentConfig()
-
-    def __post_init__(self) -> None:
-        if self.rows.augmentation != "random":
-            raise DataError(
-                f"settings: expected augmentation 'random', found {self.rows.augmentation!r}"
-            )
-        if self.rows.loud != self.recipe.training.loud:
-            raise DataError(
-                "settings: expected loud copies where training takes them, found "
-                f"loud {self.rows.loud} of rows and {self.recipe.training.loud} of training"
-            )
-        if self.rows.loud and not self.rows.augmented_rows:
-            raise DataError("settings: expected augmented_rows where loud is over 0, found none")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Every field, as JSON can hold it."""
-        return plain_numbers(asdict(self))
-
-
-@dataclass(frozen=True)
-class Material:
-    """Recordings that trials are made of, and where what is computed from them is kept.
-
-    Attributes
-    ----------
-    clips
-        The table of stage 01.
-    recordings
-        Folder that its paths are relative to.
-    folder
-        For features and trials.
-    teacher
-        Folder of a Whisper model, for settings with a teacher from outside.
-    nonspeech
-        Folder of recordings in which nobody speaks, for settings that train on such. A kind of
-        sound is a folder in it; each fold leaves some kinds out, see `sounds`.
-    """
-
-    clips: pd.DataFrame
-    recordings: Path
-    folder: Path
-    teacher: Path | None = None
-    nonspeech: Path | None = None
-
-    def sounds(self, settings: Settings) -> pd.DataFrame | None:
-        """Recordings in which nobody speaks, and whether settings train on each.
-
-        Kinds are dealt to the folds of speakers in turn, and those of the fold that is tested are
-        left out: what a net makes of them speaks of sounds it never met.
-
-        Returns
-        -------
-        sounds
-            Columns path, kind, trained; None: the settings ask for none, or there is no folder.
-        """
-        if not settings.recipe.training.nonspeech or self.nonspeech is None:
-            return None
-        table = nonspeech.sounds(self.nonspeech)
-        fold = pd.factorize(table["kind"], sort=True)[0] % folds.N_FOLDS
-        left_out = (fold == settings.rows.test_fold) & (settings.rows.protocol == "speaker")
-        return table.assign(trained=~left_out)
-
-    def listener(self, settings: Settings) -> Path | None:
-        """The Whisper model that settings ask for; None: they ask for none.
-
-        Raises
-        ------
-        DataError
-            If there is none.
-        """
-        if not settings.recipe.training.outside:
-            return None
-        if self.teacher is None:
-            raise DataError("teacher: expected the folder of a Whisper model, found none")
-        return self.teacher
-
-    def arrays(self, settings: Settings) -> tuple[pd.DataFrame, Path]:
-        """Features and bands of every clip and its copies, computed once.
-
-        Returns
-        -------
-        table
-            Columns key, variant: what each row of the arrays is.
-        folder
-            With features.npy and windows.npy.
-        """
-        number = settings.rows.augmented_rows
-        variants = [extract.CLEAN, *(f"random_{n + 1}" for n in range(number))]
-        variants += [extract.LOUD] * (number > 0)
-        table = pd.DataFrame(
-            {
-                "key": self.clips["key"].repeat(len(variants)),
-                "variant": variants * len(self.clips),
-            }
-        ).reset_index(drop=True)
-        copies = asdict(settings.waveform_augmentation) if number else None
-        teacher = self.listener(settings)
-        name = files.sha256_json(
-            [settings.rows.features.hash, number, copies, teacher and whisper.fingerprint(teacher)]
-        )[:16]
-        folder = self.folder / "features" / name
-        made_from, stamp = [_code(), list(self.clips["sha256"])], Stamp(folder / "done.json")
-        if not stamp.matches(made_from):
-            extract.compute_features(
-                table,
-                self.clips,
-                recordings=self.recordings,
-                folder=folder,
-                config=settings.rows.features,
-                augmentation=settings.waveform_augmentation,
-                windows=True,
-                teacher=teacher,
-                seed=0,
-            )
-            stamp.write(made_from)
-        return table, folder
 
 
 def run(material: Material, settings: Sequence[Settings], *, jobs: int | None = None) -> list[Path]:
@@ -189,7 +53,8 @@ def run(material: Material, settings: Sequence[Settings], *, jobs: int | None = 
     """
     for one in {_arrays_of(one): one for one in settings}.values():
         material.arrays(one)
-        _nonspeech(material, one)  # on disk before several processes want it
+    for one in settings:
+        material.sounds_to_train(one)  # on disk before several processes want it
     folders = [trial_folder(material, one) for one in settings]
     missing = [
         one for path, one in dict(zip(folders, settings, strict=True)).items() if not _done(path)
@@ -385,24 +250,6 @@ def score(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
     return metrics.score(table["label_id"], probabilities(table).argmax(axis=1), classes=classes)
 
 
-def _nonspeech(material: Material, settings: Settings) -> np.ndarray | None:
-    """Bands of the sounds without speech that a trial is trained on."""
-    table = material.sounds(settings)
-    if table is None:
-        return None
-    config = settings.rows.features
-    name = files.sha256_json([config.hash, [str(path) for path in table["path"]], _code()])[:16]
-    folder = material.folder / "nonspeech" / name
-    if not (folder / "rows.csv").is_file():
-        rows, windows = nonspeech.windows(table, config)
-        files.write_arrays(folder / "windows.npz", {"windows": windows})
-        files.write_table(folder / "rows.csv", rows[["path", "kind"]])
-    trained = table.set_index("path")["trained"]
-    rows = files.read_table(folder / "rows.csv")
-    with np.load(folder / "windows.npz") as stored:
-        return stored["windows"][trained[[Path(path) for path in rows["path"]]].to_numpy()]
-
-
 def _write_trial(folder: Path, settings: Settings, **facts: Any) -> None:
     """What is known of a trial: its settings, and its scores in short."""
     classes = files.read_json(folder / "labels.json")
@@ -440,7 +287,7 @@ def _data(material: Material, settings: Settings) -> TrainingData:
         ),
         config=settings.rows.features,
         classes=settings.rows.settled(material.clips).classes,
-        nonspeech=_nonspeech(material, settings),
+        nonspeech=material.sounds_to_train(settings),
     )
 
 

@@ -187,7 +187,7 @@ def _settings(options: Mapping[str, Any]) -> dict[str, Any]:
         "windows": options["windows"],
         "teacher": whisper.fingerprint(teacher) if (teacher := options["teacher"]) else "",
         "backgrounds": [files.sha256_bytes(noise.tobytes()) for noise in options["backgrounds"]],
-        "code": _code_hash(),
+        "code": code_hash(),
     }
 
 
@@ -284,6 +284,6 @@ def _join(
     shutil.move(partial, path)
 
 
-def _code_hash() -> str:
-    """Features made by other code are other features."""
+def code_hash() -> str:
+    """Of all that computes features: made by other code, they are other features."""
     return files.sha256_json(module_hashes([f"import {__name__}"]))

@@ -157,7 +157,8 @@ class TrainedNet:
 
     def _unlabelled(self, share):
         """The weight of a row of no class: without teachers it may have no lesson."""
-        return 1.0 if self.teachers else tf.cast(share > 0, tf.float32)
+        lesson = 1.0 if self.teachers else tf.cast(share > 0, tf.float32)
+        return self.config.unlabelled * lesson
 
     def _loss(self, wanted, logits, weight):
         """Weighted cross-entropy, over the steps that are trained, a row."""

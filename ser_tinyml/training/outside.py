@@ -8,9 +8,12 @@ speaker's rows are answered by a net that never heard that speaker (out of fold)
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import minimize
+from scipy.special import logsumexp, softmax
 
 from ser_tinyml.data import splits
 from ser_tinyml.features.extract import CLEAN
@@ -55,7 +58,7 @@ def answers(
     training = (rows["split"] == splits.TRAIN).to_numpy()
     group = _groups(rows[training]).reindex(rows["speaker"]).to_numpy()
     labelled = training & (rows["label_id"] >= 0).to_numpy()
-    found = np.full((len(rows), len(classes)), np.nan, np.float32)
+    found = np.full((len(rows), len(classes)), np.nan)
     for number in range(GROUPS):
         asked = training & (group == number) & _many(rows, training)
         learnt = labelled & (group != number)
@@ -64,7 +67,57 @@ def answers(
         net = _fit(embeddings, rows, np.flatnonzero(learnt), n_classes=len(classes), seed=seed)
         found[asked] = net(embeddings[asked])
         say(f"teacher from outside, {number + 1}/{GROUPS}: {_right(found, rows, asked)}")
-    return found
+    known = ~np.isnan(found[:, 0])
+    if (judged := known & labelled).any():
+        scaling = Scaling.fit(found[judged], rows["label_id"].to_numpy()[judged])
+        found[known] = scaling.apply(found[known])
+    return found.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """What makes probabilities right where all classes are as frequent: vector scaling.
+
+    Attributes
+    ----------
+    slope
+        By which all logits are multiplied.
+    bias [shape=(n_classes,)]
+        Added to them.
+
+    References
+    ----------
+    C. Guo et al., On Calibration of Modern Neural Networks, ICML 2017.
+    """
+
+    slope: float
+    bias: np.ndarray
+
+    @classmethod
+    def fit(cls, probabilities: np.ndarray, label_ids: np.ndarray) -> Scaling:
+        """Make the right answers as likely as they can be, each class counting the same."""
+        logits = np.log(np.maximum(probabilities, 1e-6))
+        places = np.arange(len(label_ids)), label_ids
+        count = np.bincount(label_ids, minlength=logits.shape[1])
+        weight = (1 / np.maximum(count, 1))[label_ids]
+        weight /= weight.sum()
+
+        def loss(numbers: np.ndarray) -> tuple[float, np.ndarray]:
+            scaled = logits * numbers[0] + numbers[1:]
+            normal = scaled - logsumexp(scaled, axis=1, keepdims=True)
+            wrong = np.exp(normal)
+            wrong[places] -= 1
+            wrong *= weight[:, None]
+            slope = (wrong * logits).sum()
+            return -(weight * normal[places]).sum(), np.array([slope, *wrong.sum(axis=0)])
+
+        start = np.array([1.0, *np.zeros(logits.shape[1])])
+        found = minimize(loss, start, jac=True, method="L-BFGS-B").x
+        return cls(float(found[0]), found[1:])
+
+    def apply(self, probabilities: np.ndarray) -> np.ndarray:
+        """Probabilities [shape=(n, n_classes)] made right."""
+        return softmax(np.log(np.maximum(probabilities, 1e-6)) * self.slope + self.bias, axis=1)
 
 
 def _groups(rows: pd.DataFrame) -> pd.Series:
@@ -92,7 +145,7 @@ def _fit(
     known = np.asarray(embeddings[learnt], np.float32)
     normalisation = Normalisation.fit(known[:, np.newaxis])
     known = normalisation.apply(known[:, np.newaxis])[:, 0]
-    target = np.eye(n_classes, dtype=np.float32)[label]
+    target = np.eye(n_classes, dtype=np.float32)[label] * (1 - _SMOOTHING) + _SMOOTHING / n_classes
     net = keras.Sequential(
         [
             keras.Input(known.shape[1:]),
@@ -101,15 +154,23 @@ def _fit(
             keras.layers.Dense(n_classes),
         ]
     )
-    loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=_SMOOTHING)
-    net.compile(keras.optimizers.AdamW(_RATE, weight_decay=_DECAY), loss)
+    optimizer = keras.optimizers.AdamW(_RATE, weight_decay=_DECAY)
+
+    @tf.function(reduce_retracing=True)
+    def step(inputs, wanted, weight):
+        with tf.GradientTape() as tape:
+            entropy = tf.nn.softmax_cross_entropy_with_logits(wanted, net(inputs, training=True))
+            loss = tf.reduce_mean(weight * entropy)
+        variables = net.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+
     for _ in range(_EPOCHS):
         order = rng.permutation(len(learnt))
         _, first = np.unique(clip[order], return_index=True)
         order = order[np.sort(first)]
         for at in range(0, len(order), _BATCH):
             batch = order[at : at + _BATCH]
-            net.train_on_batch(known[batch], target[batch], sample_weight=weight[batch])
+            step(known[batch], target[batch].astype(np.float32), weight[batch])
 
     def answer(asked: np.ndarray) -> np.ndarray:
         inputs = normalisation.apply(np.asarray(asked, np.float32)[:, np.newaxis])[:, 0]
