@@ -6,6 +6,7 @@ from ser_tinyml.features.frames import (
     POWER_FLOOR,
     FeatureTables,
     cepstra,
+    frame_values,
     from_bands,
     log_mel,
     mel_filterbank,
@@ -14,6 +15,7 @@ from ser_tinyml.features.frames import (
     tables,
     waveform_features,
 )
+from ser_tinyml.features.pitch import pitch_inputs, pitch_track
 
 __all__ = [
     "LEVELS",
@@ -24,12 +26,15 @@ __all__ = [
     "FeatureTables",
     "Levels",
     "cepstra",
+    "frame_values",
     "from_bands",
     "level_db",
     "log_mel",
     "mel_filterbank",
     "onset",
     "pcen",
+    "pitch_inputs",
+    "pitch_track",
     "prepare",
     "preset",
     "tables",

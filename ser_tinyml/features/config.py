@@ -16,6 +16,8 @@ from ser_tinyml import files
 from ser_tinyml.files import DataError
 from ser_tinyml.parameters import typed
 
+# Fields of later versions, and the value with which features are what they were before.
+_LATER = {"pitch": False}
 LEVELS = ("running_max", "clip_max", "absolute", "pcen")
 
 
@@ -66,6 +68,8 @@ class FeatureConfig:
     delta_frames
         Beside every coefficient, its change over so many frames, zero until there are as many;
         0: none.
+    pitch
+        Beside the coefficients, F0 and voicing (`pitch.pitch_inputs`).
     level
         "running_max": bands in dB below the loudest band since the features began, which removes
         the recording's level without looking ahead. "clip_max": absolute dB, limited below the
@@ -108,6 +112,7 @@ class FeatureConfig:
     whole_numbers: bool = False
     pad: str = "end"
     stack: int = 1
+    pitch: bool = False
 
     def __post_init__(self) -> None:
         def check(good: bool, expected: str) -> None:
@@ -161,6 +166,8 @@ class FeatureConfig:
             self.onset_range_db > (self.onset_db or 0),
             f"onset_range_db > onset_db, found {self.onset_range_db} and {self.onset_db}",
         )
+        if self.pitch:
+            _check_pitch(self)
 
     @property
     def feature_shape(self) -> tuple[int, int]:
@@ -169,8 +176,8 @@ class FeatureConfig:
 
     @property
     def n_values(self) -> int:
-        """Values of a frame: the coefficients, and after them their changes."""
-        return (self.n_mfcc or self.n_mels) * (2 if self.delta_frames else 1)
+        """Values of a frame: the coefficients, their changes, and those of the pitch."""
+        return (self.n_mfcc or self.n_mels) * (2 if self.delta_frames else 1) + 3 * self.pitch
 
     @property
     def shared_frames(self) -> int:
@@ -197,9 +204,14 @@ class FeatureConfig:
     @cached_property
     def hash(self) -> str:
         """SHA-256 over every field but the name: equal hashes, equal features."""
-        values = asdict(self)
+        values = self._fields()
         del values["name"]
         return files.sha256_json(values)
+
+    def _fields(self) -> dict[str, Any]:
+        """Every field; those that came later are left out where they change nothing."""
+        same = [name for name, value in _LATER.items() if getattr(self, name) == value]
+        return {name: value for name, value in asdict(self).items() if name not in same}
 
     @classmethod
     def of(cls, name: str, changes: Mapping[str, Any]) -> FeatureConfig:
@@ -214,7 +226,7 @@ class FeatureConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Every field, and the hash."""
-        return {**asdict(self), "hash": self.hash}
+        return {**self._fields(), "hash": self.hash}
 
     def save(self, path: str | Path) -> Path:
         """Write as JSON, the hash with it."""
@@ -233,15 +245,29 @@ class FeatureConfig:
         expected = {field.name for field in fields(cls)}
         stated = values.pop("hash", None) if isinstance(values, dict) else None
         found = set(values)
-        if found != expected:
+        if found | set(_LATER) != expected:
             raise DataError(
                 f"{path}: expected the fields of FeatureConfig, found "
-                f"{sorted(found - expected)} too many and {sorted(expected - found)} missing"
+                f"{sorted(found - expected)} too many and "
+                f"{sorted(expected - found - set(_LATER))} missing"
             )
         config = cls(**values)
         if config.hash != stated:
             raise DataError(f"{path}: expected hash {config.hash}, found {stated}")
         return config
+
+
+def _check_pitch(config: FeatureConfig) -> None:
+    if config.pad != "end" or config.whole_numbers or config.center:
+        raise DataError(
+            "features: expected no pitch with pad start, whole_numbers or centred frames, "
+            f"in {config.name!r}"
+        )
+    if config.window_length < 0.04 * config.sample_rate or config.sample_rate < 4_000:
+        raise DataError(
+            "features: expected, with pitch, a window of 40 ms or more of 4000 Hz or more, found "
+            f"{config.window_length} samples of {config.sample_rate} Hz, in {config.name!r}"
+        )
 
 
 PRESETS = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -56,8 +57,9 @@ def clip_features(
     -------
     arrays
         "features", float32 [shape=(len(variants), n_frames, n_inputs)]; if `windows`, also
-        "windows", float16 [shape=(len(variants), n_frames + 2 margin, n_mels)]; with a teacher,
-        "embeddings", float16 [shape=(len(variants), width)], see `whisper.Encoder.embed`.
+        "windows", float16 [shape=(len(variants), n_frames + 2 margin, n_mels)], and if the features
+        have a pitch, "tracks", float16 [shape=(len(variants), n_frames + 2 margin, 2)]; with a
+        teacher, "embeddings", float16 [shape=(len(variants), width)], see `whisper.Encoder.embed`.
 
     Raises
     ------
@@ -70,38 +72,47 @@ def clip_features(
         raise DataError(
             f"{path}: expected sound after {config.crop_start_s} s, found {rate} Hz, nothing left"
         )
-    noisy = None
-    rows: dict[str, list[np.ndarray]] = {
-        name: [] for name in ("features", *["windows"] * windows, *["embeddings"] * bool(teacher))
-    }
+    rows: dict[str, list[np.ndarray]] = defaultdict(list)
     for variant in variants:
         rng = row_rng(seed, key, variant)
-        if variant == CLEAN:
-            version = samples
-        elif variant == LOUD:
-            version = augment.overdrive(samples, decibel=rng.uniform(*augment.LOUD_DB))
-        elif variant in ORIGINAL_VARIANTS:
-            noisy = augment.original_noise(samples, rng) if noisy is None else noisy
-            version = noisy
-            if variant == "noise_stretch_pitch":
-                version = augment.original_stretch_pitch(noisy, sample_rate=config.sample_rate)
-        else:
-            version = augment.augment(
-                samples,
-                rng,
-                config=augmentation,
-                sample_rate=config.sample_rate,
-                backgrounds=backgrounds,
-            )
+        version = _version(samples, variant, rng, config, augmentation, backgrounds)
         bands = features.log_mel(version, config)
+        track = features.pitch_track(version, config) if config.pitch else None
         start = features.onset(bands, config)
-        rows["features"].append(features.from_bands(bands, start, config))
+        rows["features"].append(features.from_bands(bands, start, config, track))
         if windows:
             around = frame_augment.window(bands, start, config)
             rows["windows"].append(around.astype(np.float16))
+            if track is not None:
+                around = frame_augment.track_window(track, start, config)
+                rows["tracks"].append(around.astype(np.float16))
         if teacher:
             rows["embeddings"].append(whisper.load(teacher).embed(version).astype(np.float16))
     return {name: np.stack(arrays) for name, arrays in rows.items()}
+
+
+def _version(
+    samples: np.ndarray,
+    variant: str,
+    rng: np.random.Generator,
+    config: FeatureConfig,
+    augmentation: AugmentConfig,
+    backgrounds: list[np.ndarray],
+) -> np.ndarray:
+    """The clip as it is, or changed."""
+    rate = config.sample_rate
+    if variant == CLEAN:
+        return samples
+    if variant == LOUD:
+        return augment.overdrive(samples, decibel=rng.uniform(*augment.LOUD_DB))
+    if variant in ORIGINAL_VARIANTS:
+        noisy = augment.original_noise(samples, rng)
+        if variant == "noise":
+            return noisy
+        return augment.original_stretch_pitch(noisy, sample_rate=rate)
+    return augment.augment(
+        samples, rng, config=augmentation, sample_rate=rate, backgrounds=backgrounds
+    )
 
 
 def compute_features(
@@ -121,9 +132,8 @@ def compute_features(
 ) -> Path:
     """Compute the features of all rows into folder/features.npy.
 
-    Chunks are written to folder/chunks as they are done, each under a name that says what it was
-    made from, so that an interrupted or repeated call computes only what is missing; when the
-    array is whole, chunks of other settings are removed.
+    Chunks are written to folder/chunks as they are done, each named after what it was made from,
+    so that a repeated call computes only what is missing; in the end all others are removed.
 
     Parameters
     ----------
@@ -137,7 +147,8 @@ def compute_features(
         Background recordings for augmentation; None: mains hum instead.
     windows
         Also write folder/windows.npy, the bands around the features, for `frame_augment`: float16
-        (a sixteenth of a dB) [shape=(rows, n_frames + 2 margin, n_mels)].
+        (a sixteenth of a dB) [shape=(rows, n_frames + 2 margin, n_mels)]; and if there is a pitch,
+        tracks.npy, that of these frames: float16 (a cent) [shape=(rows, n_frames + 2 margin, 2)].
     teacher
         Folder of a Whisper model: also write folder/embeddings.npy, what it hears in each row,
         float16 [shape=(rows, width)].

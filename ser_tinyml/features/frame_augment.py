@@ -97,6 +97,26 @@ def window(bands: np.ndarray, start: int, config: FeatureConfig) -> np.ndarray:
     return np.where((wanted < len(bands))[:, None], found, EMPTY_DB).astype(np.float32)
 
 
+def track_window(track: np.ndarray, start: int, config: FeatureConfig) -> np.ndarray:
+    """The pitch of the frames of `window`: before the recording and after it there is no voice.
+
+    Parameters
+    ----------
+    track [shape=(frames, 2)]
+        From `pitch.pitch_track`, of the whole recording.
+
+    Returns
+    -------
+    window [shape=(n_frames + 2 margin, 2)]
+        float32.
+    """
+    more = margin(config)
+    wanted = np.arange(start - more, start + config.n_frames + more)
+    found = track[np.clip(wanted, 0, len(track) - 1)]
+    inside = (wanted >= 0) & (wanted < len(track))
+    return np.where(inside[:, None], found, 0).astype(np.float32)
+
+
 def augment_frames(
     windows: np.ndarray,
     rng: np.random.Generator,
