@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ser_tinyml import files
@@ -147,7 +146,7 @@ class Material:
         table
             Columns key, variant: what each row of the arrays is.
         folder
-            With features.npy and windows.npy.
+            With features.npy, windows.npy and, where there are such, tracks.npy, embeddings.npy.
         """
         number = settings.rows.augmented_rows
         variants = [extract.CLEAN, *(f"random_{n + 1}" for n in range(number))]
@@ -181,8 +180,8 @@ class Material:
             stamp.write(made_from)
         return table, folder
 
-    def sounds_to_train(self, settings: Settings) -> np.ndarray | None:
-        """Bands of the sounds that settings train on, see `nonspeech.windows`; None: none."""
+    def sounds_to_train(self, settings: Settings) -> nonspeech.Sounds | None:
+        """The sounds without speech that settings train on; None: none."""
         table = self.sounds(settings)
         if table is None:
             return None
@@ -191,9 +190,10 @@ class Material:
         name = files.sha256_json([config.hash, paths, extract.code_hash()])[:16]
         folder = self.folder / "nonspeech" / name
         if not (folder / "rows.csv").is_file():
-            rows, windows = nonspeech.windows(table, config)
-            files.write_array(folder / "windows.npy", windows)
+            rows, cut = nonspeech.cut(table, config)
+            cut.save(folder / nonspeech.NONSPEECH)
             files.write_table(folder / "rows.csv", rows[["path"]])
         trained = table.set_index(table["path"].astype(str))["trained"]
         rows = files.read_table(folder / "rows.csv")
-        return files.open_array(folder / "windows.npy")[trained[rows["path"]].to_numpy()]
+        cut = nonspeech.Sounds.load(folder / nonspeech.NONSPEECH)
+        return cut.chosen(trained[rows["path"]].to_numpy())

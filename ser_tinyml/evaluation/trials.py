@@ -276,6 +276,7 @@ def _data(material: Material, settings: Settings) -> TrainingData:
         pd.MultiIndex.from_frame(plan[["key", "variant"]])
     )
     windows = settings.recipe.frame_augmentation is not None
+    tracks = windows and settings.rows.features.pitch
     return TrainingData(
         rows=plan,
         features=files.open_array(folder / "features.npy")[index],
@@ -288,6 +289,7 @@ def _data(material: Material, settings: Settings) -> TrainingData:
         config=settings.rows.features,
         classes=settings.rows.settled(material.clips).classes,
         nonspeech=material.sounds_to_train(settings),
+        tracks=files.open_array(folder / "tracks.npy")[index] if tracks else None,
     )
 
 

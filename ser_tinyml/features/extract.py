@@ -31,6 +31,7 @@ CLEAN = "clean"
 LOUD = "loud"
 ORIGINAL_VARIANTS = ("noise", "noise_stretch_pitch")
 CHUNK_CLIPS = 32
+OPTIONAL = ("windows", "tracks", "embeddings")  # arrays beside the features
 
 
 def row_rng(seed: int, key: str, variant: str) -> np.random.Generator:
@@ -174,6 +175,9 @@ def compute_features(
     _compute(tasks, chunks, options, jobs=jobs, progress=progress)
     with np.load(chunks / tasks[0]["file"]) as first:
         kinds = {name: (array.dtype, array.shape[1:]) for name, array in first.items()}
+    for name in OPTIONAL:
+        if name not in kinds:  # what earlier settings left would be taken for these rows'
+            (folder / f"{name}.npy").unlink(missing_ok=True)
     for name, (dtype, shape) in kinds.items():
         _join(tasks, chunks, folder / f"{name}.npy", dtype, (len(rows), *shape))
     wanted = {task["file"] for task in tasks}

@@ -36,6 +36,7 @@ QUIET = 0.002  # of the loudest sound of late: what is so quiet has half of its 
 FORGET = 0.98  # of that loudest, a frame later
 _BAND_HZ = 2_000.0
 _TAPER_HZ = (60.0, 100.0, 1_000.0, 1_900.0)  # rises between the first two, falls between the last
+COMPRESSION = 0.75  # power of the power that counts, so that no formant outshouts the others
 _LANES = 4  # sums side by side, as the board has them
 
 
@@ -74,21 +75,27 @@ def pitch_tables(config: FeatureConfig) -> PitchTables:
     rate = 2 * bins * config.sample_rate / config.n_fft
     lags = range(int(rate / HIGHEST_HZ) - 1, int(rate / LOWEST_HZ) + 3)
     hertz = np.arange(bins) * config.sample_rate / config.n_fft
-    low, full, fall, end = _TAPER_HZ
-    taper = np.clip((hertz - low) / (full - low), 0, 1)
-    taper *= np.clip((end - hertz) / (end - fall), 0, 1)
     cosine = np.cos(np.pi * np.arange(2 * bins) / bins)
-    own = np.abs(np.fft.fft(audio.hann(config.window_length, "<f8"), config.n_fft)) ** 1.5
+    own = np.abs(np.fft.fft(audio.hann(config.window_length, "<f8"), config.n_fft)) ** (
+        2 * COMPRESSION
+    )
     turns = np.outer(lags, np.arange(config.n_fft)) * config.sample_rate / (rate * config.n_fft)
     window = np.cos(2 * np.pi * turns) @ own / own.sum()
     return PitchTables(
-        taper=taper.astype(np.float32),
+        taper=band_taper(hertz).astype(np.float32),
         cosine=cosine.astype(np.float32),
         lags=lags,
         correction=(1 / window).astype(np.float32),
         bonus=(OCTAVE_COST * np.log2(rate / LOWEST_HZ / np.maximum(lags, 1))).astype(np.float32),
         rate=rate,
     )
+
+
+def band_taper(hertz: np.ndarray) -> np.ndarray:
+    """How much frequencies count, 0 to 1: a rumble and what is above the first formants do not."""
+    low, full, fall, end = _TAPER_HZ
+    rising, falling = (hertz - low) / (full - low), (end - hertz) / (end - fall)
+    return np.clip(rising, 0, 1) * np.clip(falling, 0, 1)
 
 
 def pitch_track(samples: np.ndarray, config: FeatureConfig) -> np.ndarray:
@@ -185,7 +192,7 @@ def autocorrelation(low: np.ndarray, config: FeatureConfig) -> tuple[np.ndarray,
         0 where a frame is empty.
     """
     constant = pitch_tables(config)
-    root = np.sqrt(low)
+    root = np.sqrt(low)  # two roots make the power COMPRESSION
     spectrum = root * np.sqrt(root) * constant.taper
     bins = spectrum.shape[1]
     # Bins as far from the middle as each other have the same cosine, but for the sign.

@@ -12,9 +12,10 @@ import pandas as pd
 
 from ser_tinyml import files
 from ser_tinyml.data import splits
-from ser_tinyml.features import FeatureConfig, cepstra, frame_augment
+from ser_tinyml.features import FeatureConfig, frame_augment, frame_values, track_augment
 from ser_tinyml.features.extract import CLEAN, LOUD
 from ser_tinyml.features.frame_augment import FrameAugmentConfig
+from ser_tinyml.features.nonspeech import Sounds
 from ser_tinyml.features.normalisation import Normalisation
 from ser_tinyml.files import DataError
 from ser_tinyml.training.config import TrainingConfig
@@ -32,35 +33,54 @@ class Frames:
         The configuration of the features.
     augmentation
         How they are changed.
-    nonspeech [shape=(sounds, n_frames + 2 margin, n_mels)]
-        Bands of recordings in which nobody speaks (`features.nonspeech`), changed alike; None:
-        there are none.
+    nonspeech
+        Recordings in which nobody speaks, to be changed alike; None: there are none.
+    tracks [shape=(rows, n_frames + 2 margin, 2)]
+        From `frame_augment.track_window`, the pitch of these frames, if the features have it.
     """
 
     windows: np.ndarray
     config: FeatureConfig
     augmentation: FrameAugmentConfig
-    nonspeech: np.ndarray | None = None
+    nonspeech: Sounds | None = None
+    tracks: np.ndarray | None = None
 
-    def drawn(self, chosen: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Bands of some training rows, changed anew [shape=(rows, n_frames, n_mels)]."""
-        return self._changed(self.windows[chosen], rng)
+    def drawn(
+        self, chosen: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Bands and pitch of some training rows, changed anew; see `augment_frames`."""
+        return self._changed(self.windows, self.tracks, chosen, rng)
 
-    def drawn_nonspeech(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        """Bands of sounds in which nobody speaks: half of them recorded, if there are any."""
-        recorded = count // 2 if self.nonspeech is not None else 0
-        made = frame_augment.nonspeech(count - recorded, rng, self.config)
-        if self.nonspeech is None or not recorded:
-            return made
-        chosen = rng.integers(len(self.nonspeech), size=recorded)
-        return np.concatenate([made, self._changed(self.nonspeech[chosen], rng)])
+    def drawn_nonspeech(
+        self, count: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """The same of sounds in which nobody speaks: half of them recorded, if there are any."""
+        sounds = self.nonspeech
+        recorded = count // 2 if sounds is not None else 0
+        bands = frame_augment.nonspeech(count - recorded, rng, self.config)
+        tracks = None
+        if self.config.pitch:
+            tracks = track_augment.of_noise(count - recorded, self.config.n_frames, rng)
+        if sounds is None or not recorded:
+            return bands, tracks
+        chosen = rng.integers(len(sounds.windows), size=recorded)
+        more, more_tracks = self._changed(sounds.windows, sounds.tracks, chosen, rng)
+        bands = np.concatenate([bands, more])
+        return bands, None if tracks is None else np.concatenate([tracks, more_tracks])
 
-    def _changed(self, windows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def _changed(
+        self,
+        windows: np.ndarray,
+        tracks: np.ndarray | None,
+        chosen: np.ndarray,
+        rng: np.random.Generator,
+    ) -> tuple[np.ndarray, np.ndarray | None]:
         return frame_augment.augment_frames(
-            np.asarray(windows, np.float32),
+            np.asarray(windows[chosen], np.float32),
             rng,
             augmentation=self.augmentation,
             config=self.config,
+            tracks=None if tracks is None else np.asarray(tracks[chosen], np.float32),
         )
 
 
@@ -150,7 +170,11 @@ class Batches:
         taught
             Whether there are teachers beside that one.
         """
-        for name, array in (("features", features), ("frames", frames and frames.windows)):
+        for name, array in (
+            ("features", features),
+            ("frames", frames and frames.windows),
+            ("tracks", frames and frames.tracks),
+        ):
             if array is not None and len(array) != len(rows):
                 raise DataError(
                     f"training: expected {len(rows)} rows of {name}, found {len(array)}"
@@ -194,8 +218,10 @@ class Batches:
         arrays += [self.outside, self.outside_share]
         arrays += [self.validation_x, self.validation_y, self.normalisation.mean]
         arrays += [self.frames.windows if self.frames else self.features]
-        if self.frames is not None and self.frames.nonspeech is not None:
-            arrays.append(self.frames.nonspeech)
+        if self.frames is not None:
+            sounds = self.frames.nonspeech
+            more = [self.frames.tracks, sounds and sounds.windows, sounds and sounds.tracks]
+            arrays += [array for array in more if array is not None]
         arrays += [weight for teacher in teachers for weight in teacher.get_weights()]
         augmentation = self.frames and [self.frames.config.hash, self.frames.augmentation.to_dict()]
         digests = [files.sha256_bytes(np.ascontiguousarray(array).data) for array in arrays]
@@ -248,16 +274,22 @@ class Batches:
         if self.frames is None:
             inputs = self.features[batch]
         else:
-            config = self.frames.config
-            bands = self.frames.drawn(self.train[batch], rng)
-            more = round(self.config.nonspeech * len(batch))
-            bands = np.concatenate([bands, self.frames.drawn_nonspeech(more, rng)])
-            values = cepstra(bands, config).reshape(len(bands), *config.feature_shape)
+            values = self._changed(self.frames, self.train[batch], rng)
             inputs = self.normalisation.apply(values)
         if self.config.input_noise:
             noise = rng.standard_normal(inputs.shape, dtype=np.float32)
             inputs = inputs + self.config.input_noise * noise
         return inputs
+
+    def _changed(self, frames: Frames, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Features of some rows, changed anew, and after them those of sounds without speech."""
+        bands, tracks = frames.drawn(rows, rng)
+        more, more_tracks = frames.drawn_nonspeech(round(self.config.nonspeech * len(rows)), rng)
+        bands = np.concatenate([bands, more])
+        if tracks is not None:
+            tracks = np.concatenate([tracks, more_tracks])
+        config = frames.config
+        return frame_values(bands, tracks, config).reshape(len(bands), *config.feature_shape)
 
 
 def _sides(rows: pd.DataFrame, config: TrainingConfig) -> list[np.ndarray]:

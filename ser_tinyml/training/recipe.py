@@ -312,7 +312,18 @@ def _frames(data: TrainingData, recipe: Recipe) -> Frames | None:
             "frame_augmentation: expected bands of every row (windows.npy), found none: notebook "
             "02 writes them for features that a board can compute"
         )
-    return Frames(data.windows, data.config, recipe.frame_augmentation, data.nonspeech)
+    if data.config.pitch and data.tracks is None:
+        raise DataError(
+            "frame_augmentation: expected the pitch of every row (tracks.npy) beside its bands, "
+            "found none"
+        )
+    return Frames(
+        data.windows,
+        data.config,
+        recipe.frame_augmentation,
+        nonspeech=data.nonspeech,
+        tracks=data.tracks,
+    )
 
 
 def what_the_board_cannot(recipe: Recipe, data: TrainingData) -> list[str]:

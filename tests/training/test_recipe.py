@@ -200,6 +200,16 @@ def test_missing_bands_are_missed_before_anything_is_trained(tmp_path) -> None:
     assert not (tmp_path / "model").exists()
 
 
+def test_bands_without_their_pitch_are_missed_too(tmp_path) -> None:
+    data = small.training_data()
+    sung = replace(data, config=replace(data.config, pitch=True))
+    with pytest.raises(DataError, match=r"expected the pitch of every row \(tracks\.npy\)"):
+        one_recipe.train(sung, TAUGHT, folder=tmp_path / "model", say=silent)
+    save(data, tmp_path)
+    np.save(tmp_path / "tracks.npy", data.windows[:, :, :2])
+    np.testing.assert_array_equal(TrainingData.load(tmp_path).tracks, data.windows[:, :, :2])
+
+
 class Whole:
     """One run with a trained teacher, kept for the tests below."""
 
