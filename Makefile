@@ -119,7 +119,7 @@ results: $(READY)
 
 lock: $(READY)
 	@$(PY) -m pip --disable-pip-version-check install -q $(UV)
-	@$(PY) -m uv pip compile pyproject.toml --extra pipeline --extra test --quiet --universal \
+	@$(PY) -m uv pip compile pyproject.toml --extra pipeline --extra teacher --extra test --quiet --universal \
 	    --python-version 3.11 --no-header --no-annotate --output-file requirements.lock $(PARAMS)
 
 clean:
