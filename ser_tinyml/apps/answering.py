@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ser_tinyml import features
-from ser_tinyml.device.listener import Heard, Listener, Utterance, long_bands
+from ser_tinyml.device.listener import Heard, Listener, Utterance, long_bands, long_track
 from ser_tinyml.device.listening import frame_rate
 from ser_tinyml.features import beginning
 from ser_tinyml.files import DataError, naming
@@ -132,8 +132,9 @@ class Predictor:
         if max(samples.max(), -samples.min()) >= SILENT_PEAK:
             heard = self._listener.listen(samples, rate=rate, silence=self._silence())
             bands = long_bands(samples, self.release.config)
+            track = long_track(samples, self.release.config)
             pieces, reason = self._pieces(bands, heard)
-            answers = [self._window(bands[:stop], start) for start, stop, _ in pieces]
+            answers = [self._window(bands[:stop], track, start) for start, stop, _ in pieces]
             weights = [weight for _, _, weight in pieces]
             utterances = heard.utterances
         if not answers:
@@ -185,7 +186,8 @@ class Predictor:
         first = start if start < stop <= start + fits else first  # as if nothing came after it
         return ([(first, end, 1)] if stop - first <= fits else spoken), None
 
-    def _window(self, bands: np.ndarray, start: int) -> np.ndarray:
+    def _window(self, bands: np.ndarray, track: np.ndarray | None, start: int) -> np.ndarray:
         """Probabilities of one window from a frame on, as the evaluation takes them."""
-        values = features.from_bands(bands, start, self.release.config)
+        own = None if track is None else track[: len(bands)]
+        values = features.from_bands(bands, start, self.release.config, own)
         return self._runtime.predict(self.release.normalisation.apply(values)[np.newaxis])[0]

@@ -15,7 +15,8 @@ Transactions on Speech and Audio Processing 8, 2000: the compressed spectrum.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from functools import lru_cache
 
 import numpy as np
@@ -56,8 +57,8 @@ class PitchTables:
         1 over the autocorrelation of the window at these lags, which is 1 at lag 0.
     bonus [shape=(len(lags),)]
         What a short lag is preferred by.
-    rate
-        Lags in a second.
+    rate_octaves
+        log2 of the lags in a second, over REFERENCE_HZ.
     """
 
     taper: np.ndarray
@@ -65,7 +66,7 @@ class PitchTables:
     lags: range
     correction: np.ndarray
     bonus: np.ndarray
-    rate: float
+    rate_octaves: np.float32
 
 
 @lru_cache(maxsize=16)
@@ -87,7 +88,7 @@ def pitch_tables(config: FeatureConfig) -> PitchTables:
         lags=lags,
         correction=(1 / window).astype(np.float32),
         bonus=(OCTAVE_COST * np.log2(rate / LOWEST_HZ / np.maximum(lags, 1))).astype(np.float32),
-        rate=rate,
+        rate_octaves=np.float32(np.log2(rate / REFERENCE_HZ)),
     )
 
 
@@ -114,11 +115,14 @@ def pitch_track(samples: np.ndarray, config: FeatureConfig) -> np.ndarray:
         float32: log2 of F0 over REFERENCE_HZ, of the frame's best candidate even if it has no
         voice; and its voicing from 0 to 1, the autocorrelation at that period.
     """
+    return followed(sound_peaks(samples, config))
+
+
+def sound_peaks(samples: np.ndarray, config: FeatureConfig) -> Peaks:
+    """The candidates of every whole frame of a waveform; of each by itself."""
     bins = len(pitch_tables(config).taper)
-    low = np.concatenate(
-        [power[:, :bins].astype(np.float32) for power in power_spectra(samples, config)]
-    )
-    return followed(peaks(low, config))
+    low = [power[:, :bins].astype(np.float32) for power in power_spectra(samples, config)]
+    return peaks(np.concatenate(low), config)
 
 
 def pitch_inputs(track: np.ndarray) -> np.ndarray:
@@ -173,6 +177,12 @@ class Peaks:
     height: np.ndarray
     bonus: np.ndarray
     loudness: np.ndarray
+
+    @classmethod
+    def joined(cls, parts: Sequence[Peaks]) -> Peaks:
+        """Those of frames that follow each other."""
+        names = [field.name for field in fields(cls)]
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 def autocorrelation(low: np.ndarray, config: FeatureConfig) -> tuple[np.ndarray, np.ndarray]:
@@ -245,7 +255,7 @@ def peaks(low: np.ndarray, config: FeatureConfig) -> Peaks:
     offset = np.where(there, half * slope / np.where(there, bend, np.float32(1)), np.float32(0))
     top = np.minimum(b + half * half * slope * offset, np.float32(1))
     lag = (best + constant.lags[1]).astype(np.float32) + offset
-    octaves = np.float32(np.log2(constant.rate / REFERENCE_HZ)) - log2(lag)
+    octaves = constant.rate_octaves - log2(lag)
     zero = np.float32(0)
     return Peaks(
         octaves=np.where(there, octaves, zero),

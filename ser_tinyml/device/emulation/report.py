@@ -63,7 +63,7 @@ def report(
 ) -> dict[str, Any]:
     """All numbers, and whether they keep the bars."""
     step = costs[STEP]
-    frame_ms = sum(costs[name].milliseconds for name in FRAME)
+    frame_ms = sum(costs[name].milliseconds for name in FRAME if name in costs)
     stack = settings["kStack"]
     step_s = stack * settings["kHopLength"] / settings["kSampleRate"]
     busy_ms = stack * frame_ms + step.milliseconds

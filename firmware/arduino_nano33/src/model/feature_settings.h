@@ -34,6 +34,20 @@ constexpr float kOnsetRangeDb = 30.0f;  // below the loudest frame is silence
 constexpr float kRangeDb = 60.0f;  // below the running maximum a band is limited
 constexpr float kPowerFloor = 1.00000001e-10f;  // full scale is 1; a band's power is not less
 
+// F0 and voicing beside the coefficients; the numbers are of ser_tinyml/features/pitch.py.
+constexpr bool kHasPitch = false;
+constexpr int kPitchBinCount = 8;  // of the power spectrum, those below 2 kHz
+constexpr int kPitchFirstLag = 1;
+constexpr int kPitchLagCount = 8;
+constexpr int kPitchCandidates = 3;  // peaks of a frame that are followed
+constexpr float kPitchRateOctaves = 0.0f;  // lags a second, over the reference
+constexpr float kPitchVoiced = 0.5f;  // the voicing from which a frame has a voice
+constexpr float kPitchJumpCost = 0.100000001f;  // of an octave
+constexpr float kPitchJumpOctaves = 0.800000012f;  // beyond, a jump costs no more
+constexpr float kPitchMemory = 0.800000012f;  // what the past counts, a frame later
+constexpr float kPitchQuiet = 0.00200000009f;  // of the loudest of late: half of its voicing
+constexpr float kPitchForget = 0.980000019f;  // of that loudest, a frame later
+
 // Features are cut to whole numbers.
 constexpr bool kWholeNumbers = false;
 

@@ -819,6 +819,23 @@ const float kFftSplit[kFftSplitCount] = {
     -0.999981165f,
 };
 
+const float kPitchTaper[kTablePitchBinCount] = {
+    0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f,
+};
+
+const float kPitchCosine[2 * kTablePitchBinCount] = {
+    0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f,
+    0.0f,
+};
+
+const float kPitchCorrection[kTablePitchLagCount] = {
+    0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f,
+};
+
+const float kPitchBonus[kTablePitchLagCount] = {
+    0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f,
+};
+
 const float kFeatureMean[kTableInputCount] = {
     -285.970703f, 32.9660072f, 8.32838631f, 8.57803726f, 1.7912395f, 1.07357407f, -1.54699004f,
     -1.85007107f, -0.92748189f, -0.908803046f, -0.51665169f, -0.493226588f, 0.00748831918f,

@@ -31,6 +31,7 @@ Listener::Listener(Clock clock, ListenerSink* sink)
 void Listener::Restart(ListenMode mode) {
   mode_ = mode;
   gate_.Reset();
+  tracker_.Restart();
   window_open_ = false;
   clip_done_ = false;
   frames_ = 0;
@@ -51,6 +52,7 @@ void Listener::Push(const std::int16_t* samples, std::size_t count) {
     const std::uint32_t began_us = clock_();
     float* bands = history_[frames_ % kHistory];
     extractor_.LogMel(window_, bands);
+    if (model::kHasPitch) pitches_[frames_ % kHistory] = tracker_.Push(extractor_.power());
     filled_ = kWindowLength - kHopLength;
     std::memmove(window_, window_ + kHopLength, filled_ * sizeof(*window_));
     Frame(bands, began_us);
@@ -71,6 +73,7 @@ bool Listener::PushSilence() {
   float* bands = history_[frames_ % kHistory];
   const float empty = 10.0f * std::log10(model::kPowerFloor);
   for (int i = 0; i < model::kMelCount; ++i) bands[i] = empty;
+  pitches_[frames_ % kHistory] = {};
   Take(frames_++, bands, clock_());
   return window_open_;
 }
@@ -144,7 +147,7 @@ void Listener::CloseWindow() {
 }
 
 void Listener::Take(std::uint32_t frame, const float* bands, std::uint32_t began_us) {
-  const bool complete = cepstra_.Push(bands);
+  const bool complete = cepstra_.Push(bands, pitches_[frame % kHistory]);
   const std::uint32_t stepped_us = clock_();
   features_us_ += stepped_us - began_us;
   if (!complete) return;

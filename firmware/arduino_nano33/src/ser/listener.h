@@ -83,7 +83,7 @@ class Listener {
   // Frames that the gate's onset is back: its loud ones and the preroll.
   static constexpr int kOnsetBack = model::kOnsetFrames + model::kPrerollFrames - 1;
 
-  // Bands and levels of the last frames, for the features begin before one knows where.
+  // Bands, levels and pitch of the last frames, for the features begin before one knows where.
   static constexpr int kHistory =
       model::kOnsetHistoryFrames > kOnsetBack ? model::kOnsetHistoryFrames : kOnsetBack + 1;
 
@@ -101,6 +101,7 @@ class Listener {
   Clock clock_;
   ListenerSink* sink_;
   FeatureExtractor extractor_;
+  PitchTracker tracker_;
   Cepstra cepstra_;
   Engine engine_;
   SpeechGate gate_;
@@ -118,6 +119,7 @@ class Listener {
   std::int16_t window_[model::kWindowLength];
   float history_[kHistory][model::kMelCount];
   float levels_[kHistory];
+  PitchFrame pitches_[kHistory];
 };
 
 }  // namespace ser
