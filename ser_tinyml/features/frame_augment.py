@@ -169,12 +169,12 @@ def augment_frames(
         snr = rng.uniform(*augmentation.noise_snr_db, len(noisy))
         clean, bands[noisy] = bands[noisy], _with_noise(bands[noisy], snr, rng, config)
         if tracks is not None:
-            share = np.minimum(_loudness(clean, config) / _loudness(bands[noisy], config), 1)
+            share = np.minimum(loudness(clean, config) / loudness(bands[noisy], config), 1)
             tracks[noisy] = track_augment.in_noise(tracks[noisy], share, rng)
     return bands, tracks
 
 
-def _loudness(bands: np.ndarray, config: FeatureConfig) -> np.ndarray:
+def loudness(bands: np.ndarray, config: FeatureConfig) -> np.ndarray:
     """What `pitch.autocorrelation` gives at lag 0, from bands and but for a factor."""
     centre, bins = _band_facts(config)
     return 10 ** (bands * COMPRESSION / 10) @ (bins * band_taper(centre))
