@@ -12,6 +12,7 @@ import small_firmware as small
 
 from ser_tinyml import features
 from ser_tinyml.data import demo
+from ser_tinyml.device import listener
 from ser_tinyml.device.export.sources import write_sources
 from ser_tinyml.features import pitch
 from ser_tinyml.features.normalisation import Normalisation
@@ -123,3 +124,40 @@ def test_inputs_stand_behind_the_coefficients_and_begin_anew_with_each_window() 
     np.testing.assert_array_equal(found[:, :, -3:], pitch.pitch_inputs(own))
     expected = features.cepstra(bands.reshape(3, CONFIG.n_frames, -1), CONFIG)
     np.testing.assert_allclose(found[:, :, :-3], expected, atol=2e-4)
+
+
+def test_board_and_python_hear_the_same_in_a_stream() -> None:
+    """Windows open, move on and close; the pitch's hold and mean begin with each of them."""
+    said = sounds()
+    pause = np.random.default_rng(3).normal(0, 3, 14_000).astype(np.int16)
+    samples = np.concatenate([pause, said["happy"], pause, said["sad"] // 4, pause, pause])
+    compiled = small.listen(samples, "live", model=_folder())
+    hearing = listener.Listener(replace(small.release(), config=CONFIG))
+    heard = hearing.listen(samples, rate=CONFIG.sample_rate)
+    found = dict(zip((frame for _, frame in compiled.steps), compiled.features, strict=True))
+    bands = listener.long_bands(samples / np.float32(32768), CONFIG)
+    track = listener.long_track(samples / np.float32(32768), CONFIG)
+    assert len(heard.windows) > 2
+    for window in heard.windows:
+        frames = range(window.first, window.last + 1)
+        own = slice(window.first, window.last + 1)
+        expected = features.frame_values(bands[own], track[own], CONFIG)
+        board = np.array([found[frame] for frame in frames])
+        np.testing.assert_allclose(board[:, -3:], expected[:, -3:], atol=2e-4)
+        assert expected[:, -3].any() and expected[:, -1].any()
+
+
+def test_a_clip_has_the_features_of_python() -> None:
+    samples = sounds()["sad"]
+    compiled = small.listen(samples, "clip", model=_folder())
+    expected = features.waveform_features(samples / np.float32(32768), CONFIG)
+    board = np.array(compiled.features[-CONFIG.n_frames :])
+    np.testing.assert_allclose(board[:, -3:], expected[:, -3:], atol=2e-4)
+
+
+def test_a_long_sound_is_taken_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = sounds()["noisy"] / np.float32(32768)
+    whole = listener.long_track(samples, CONFIG, silence=5_000)
+    monkeypatch.setattr(listener, "_PIECE", 9_000)
+    np.testing.assert_array_equal(listener.long_track(samples, CONFIG, silence=5_000), whole)
+    assert listener.long_track(samples, small.CONFIG) is None
