@@ -1,6 +1,5 @@
 #include "pitch.h"
 
-#include <cmath>
 #include <cstdint>
 #include <cstring>
 
@@ -10,7 +9,7 @@
 #ifdef __clang__
 #pragma STDC FP_CONTRACT OFF
 #else
-#pragma GCC optimize("O2", "fp-contract=off", "no-math-errno")
+#pragma GCC optimize("O2", "fp-contract=off")
 #endif
 
 namespace ser {
@@ -28,9 +27,14 @@ static_assert(kPitchBinCount == model::kTablePitchBinCount, "tables are of other
 static_assert(kPitchLagCount == model::kTablePitchLagCount, "tables are of other features");
 
 inline int Turn(int phase, int lag) {
+  constexpr bool kPowerOfTwo = (kPeriod & (kPeriod - 1)) == 0;
   phase += lag;
+  if (kPowerOfTwo) return phase & (kPeriod - 1);
   return phase < kPeriod ? phase : phase - kPeriod;
 }
+
+// An instruction of the processor; std::sqrt is a call where the core compiles for size.
+inline float Root(float value) { return __builtin_sqrtf(value); }
 
 }  // namespace
 
@@ -69,8 +73,8 @@ PitchFrame PitchTracker::Push(const float* power) {
 void PitchTracker::Fold(const float* power) {
   const float* taper = model::kPitchTaper;
   const auto weigh = [&](int bin) {
-    const float root = std::sqrt(power[bin]);
-    return root * std::sqrt(root) * taper[bin];
+    const float root = Root(power[bin]);
+    return root * Root(root) * taper[bin];
   };
   for (int k = 1; k < kHalf; ++k) {
     const float near = weigh(k);
