@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ser_tinyml.device import SKETCH
+from ser_tinyml import files
+from ser_tinyml.device import PORTABLE
 from ser_tinyml.files import DataError
 from ser_tinyml.provenance import ROOT
 
@@ -66,15 +67,32 @@ def check_tools() -> None:
         )
 
 
-def build(folder: Path, model: str | Path) -> Path:
+DIRECT = ("-DSER_ENGINE=SER_ENGINE_DIRECT",)
+KERNEL = (  # engine 1's LSTM without TFLite Micro around it
+    "-DSER_ENGINE=SER_ENGINE_OTHER",
+    '-DSER_ENGINE_HEADER="../emulate/kernel_engine.h"',
+)
+
+
+def build(
+    folder: Path,
+    model: str | Path,
+    *,
+    engine: Sequence[str] = DIRECT,
+    made: Mapping[str, str] | None = None,
+) -> Path:
     """Compile and link for the bare processor; the program's path.
 
     Parameters
     ----------
     folder
-        To build in; exists and is empty.
+        To build in; is made, and must not be there.
     model
         Folder with the generated sources of a model.
+    engine
+        Flags that choose it: `DIRECT` or `KERNEL`.
+    made
+        Name and text of sources that are made for this model.
 
     Raises
     ------
@@ -87,19 +105,21 @@ def build(folder: Path, model: str | Path) -> Path:
             f"{model}: expected a model's generated sources, found no direct_tables.cpp"
         )
     shutil.copytree(model, folder / "model")
-    shutil.copytree(SKETCH / "src" / "ser", folder / "ser")
+    for name, place in PORTABLE.items():
+        shutil.copytree(place, folder / name)
     shutil.copytree(ROOT / "firmware" / "emulate", folder / "emulate")
+    for name, text in (made or {}).items():
+        files.write_text(folder / "emulate" / name, text)
     sources = [
-        *sorted((folder / "ser").glob("*.cpp")),
-        *sorted((folder / "model").glob("*.cpp")),
-        *sorted((folder / "emulate").glob("*.cpp")),
+        path
+        for name in (*PORTABLE, "model", "emulate")
+        for path in sorted((folder / name).glob("*.cpp"))
     ]
     compiler = f"{PREFIX}g++"
     objects = []
     for source in sources:
         objects.append(source.with_suffix(".o"))
-        run([compiler, *FLAGS, *WARNINGS, "-DSER_ENGINE=SER_ENGINE_DIRECT", "-c", source, "-o",
-              objects[-1]])  # fmt: skip
+        run([compiler, *FLAGS, *WARNINGS, *engine, "-c", source, "-o", objects[-1]])
     program = folder / "program.elf"
     script = folder / "emulate" / "mps2_an386.ld"
     run([compiler, *PROCESSOR, "-nostartfiles", "--specs=nano.specs", "--specs=nosys.specs",

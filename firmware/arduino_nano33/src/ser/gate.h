@@ -17,7 +17,7 @@ struct GateSettings {
 
 enum class GateEvent : std::uint8_t { kQuiet, kOnset, kSpeech, kEnd };
 
-// The power of a frame in dB from its bands in dB.
+// The power of a frame in dB from its bands in dB, where FeatureExtractor::level_db is not at hand.
 float LevelDb(const float* bands, int count);
 
 // The loudest band of a frame in dB over the mean of all.
