@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import re
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ser_tinyml import files
 from ser_tinyml.device import GOLDEN, MODEL
-from ser_tinyml.device.emulation import kernel, toolchain
+from ser_tinyml.device.emulation import energy, kernel, other_board, toolchain
 from ser_tinyml.device.emulation.answers import answers, compare
-from ser_tinyml.device.emulation.cycles import FRAME, KERNEL, PIPELINE, STEP, Cost, measure
+from ser_tinyml.device.emulation.cycles import ASLEEP, FRAME, KERNEL, PIPELINE, STEP, Cost, measure
 from ser_tinyml.device.emulation.toolchain import build, check_tools, sections
 from ser_tinyml.device.golden import Golden
+from ser_tinyml.device.virtual import with_pauses
 from ser_tinyml.files import DataError
 from ser_tinyml.provenance import ROOT
 
 REPORT = ROOT / "runs" / "emulate" / "metrics.json"
-# Assumed, not measured: what an nRF52840 draws while it computes from flash, fed by its linear
-# regulator (its DC/DC converter about halves that), at the board's supply.
-ACTIVE_AMPERES, VOLTS = 6.3e-3, 3.3
+ASLEEP_MS = 32.0  # of sound in a call of the energy gate
+SPOKEN = 3  # golden clips that the other board hears
 FLASH_BAR, RAM_BAR = 220 * 1024, 48 * 1024
 FRAME_BAR_MS = 1.4
 SHARE_BAR = 0.22  # of either engine
@@ -60,10 +61,13 @@ def emulate(model: str | Path = MODEL, golden: str | Path = GOLDEN) -> dict[str,
         program = build(Path(folder) / "tflm", model, engine=toolchain.KERNEL, made=made)
         of_kernel = compare(read.clips, answers(program, read.clips))
         step = measure(program, stages=KERNEL)[STEP]
-    return {
-        "model_id": read.model_id,
-        **report(compared, costs, sizes, settings, kernel=(of_kernel, step)),
-    }
+        spoken = with_pauses(
+            [clip.waveform for clip in read.clips[:SPOKEN]], sample_rate=settings["kSampleRate"]
+        )
+        other = other_board.compare(Path(folder) / "other", model, spoken)
+    metrics = report(compared, costs, sizes, settings, kernel=(of_kernel, step))
+    metrics["kept"]["another board"] = other["same"] and other["decisions"] > 0
+    return {"model_id": read.model_id, "other_board": other, **metrics}
 
 
 def report(
@@ -92,6 +96,11 @@ def report(
         "tflm": _engine(kernel[1], kernel[0], frames_ms=stack * frame_ms, step_s=step_s),
     }
     share = engines["direct"]["share"]
+    power = energy.states(
+        asleep=costs[ASLEEP].milliseconds / ASLEEP_MS,
+        features=stack * frame_ms / (1e3 * step_s),
+        engine=kernel[1].milliseconds / (1e3 * step_s),
+    )
     code = sum(sizes.get(name, 0) for name in (".core", ".library", ".constructors", ".core_data"))
     flash = code + sizes[".tables"]
     ram = sizes.get(".core_data", 0) + sizes[".core_bss"]
@@ -118,7 +127,7 @@ def report(
         "table_bytes": sizes[".tables"],
         "flash_bytes": flash,
         "ram_bytes": ram,
-        "energy_mj_a_second": 1e3 * share * ACTIVE_AMPERES * VOLTS,
+        "power_model": [asdict(state) for state in power],
         "kept": {
             "engine": all(e["identical"] == compared["clips"] for e in engines.values()),
             "features": compared["onsets_equal"] == compared["clips"]
@@ -170,9 +179,7 @@ def table(metrics: dict[str, Any]) -> str:
         f"flash                    {metrics['flash_bytes']:,} bytes: code "
         f"{metrics['code_bytes']:,}, model and tables {metrics['table_bytes']:,}",
         f"static memory            {metrics['ram_bytes']:,} bytes",
-        f"energy                   {metrics['energy_mj_a_second']:.1f} mJ a second of sound, "
-        f"assuming {1e3 * ACTIVE_AMPERES:.1f} mA at {VOLTS} V",
-        "                         while it computes; without microphone and idle current",
+        *energy.lines([energy.State(**state) for state in metrics["power_model"]]),
         "",
         f"network                  {tflm['identical']} and {metrics['engine_identical']} of "
         f"{metrics['clips']} golden clips bit-identical to TFLite Micro",
@@ -182,6 +189,9 @@ def table(metrics: dict[str, Any]) -> str:
         f"{metrics['onsets_equal']} of {metrics['clips']} begin at the same frame",
         f"sound to answer          {metrics['outputs_identical']} of {metrics['clips']} "
         "bit-identical",
+        f"another board            {metrics['other_board']['processor']} without FPU and DSP: "
+        f"{metrics['other_board']['decisions']} decisions, "
+        f"{'the same lines' if metrics['other_board']['same'] else 'OTHER LINES'}",
         "",
         "Emulated: instructions are counted; cycles are those of ARM's manual for a Cortex-M4,",
         f"taken branches 1 + {PIPELINE}, no flash wait states. A board takes rather more.",

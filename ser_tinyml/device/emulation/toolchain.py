@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ser_tinyml import files
@@ -24,9 +25,24 @@ LIBRARIES = {  # header: Debian package
     "string.h": "libnewlib-arm-none-eabi",
     "cstdint": "libstdc++-arm-none-eabi-newlib",
 }
-PROCESSOR = ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=softfp", "-mfpu=fpv4-sp-d16")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A processor, and the machine of QEMU that has it."""
+
+    name: str
+    machine: str
+    flags: tuple[str, ...]
+
+
+CORTEX_M4F = Target(
+    "Cortex-M4F",
+    "mps2-an386",
+    ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=softfp", "-mfpu=fpv4-sp-d16"),
+)
+CORTEX_M3 = Target("Cortex-M3", "mps2-an385", ("-mcpu=cortex-m3", "-mthumb", "-mfloat-abi=soft"))
 FLAGS = (  # of the Arduino core for this board
-    *PROCESSOR,
     "-Os",
     "-std=gnu++14",
     "-fno-rtti",
@@ -80,6 +96,8 @@ def build(
     *,
     engine: Sequence[str] = DIRECT,
     made: Mapping[str, str] | None = None,
+    main: str = "emulate",
+    target: Target = CORTEX_M4F,
 ) -> Path:
     """Compile and link for the bare processor; the program's path.
 
@@ -93,6 +111,10 @@ def build(
         Flags that choose it: `DIRECT` or `KERNEL`.
     made
         Name and text of sources that are made for this model.
+    main
+        Folder in ``firmware`` whose program it is; the startup is that of ``emulate``.
+    target
+        What to compile for.
 
     Raises
     ------
@@ -110,19 +132,24 @@ def build(
     shutil.copytree(ROOT / "firmware" / "emulate", folder / "emulate")
     for name, text in (made or {}).items():
         files.write_text(folder / "emulate" / name, text)
+    if main != "emulate":
+        shutil.copytree(ROOT / "firmware" / main, folder / main)
     sources = [
         path
-        for name in (*PORTABLE, "model", "emulate")
+        for name in (*PORTABLE, "model", main)
         for path in sorted((folder / name).glob("*.cpp"))
     ]
+    if main != "emulate":
+        sources.append(folder / "emulate" / "startup.cpp")
     compiler = f"{PREFIX}g++"
     objects = []
     for source in sources:
         objects.append(source.with_suffix(".o"))
-        run([compiler, *FLAGS, *WARNINGS, *engine, "-c", source, "-o", objects[-1]])
+        run([compiler, *target.flags, *FLAGS, *WARNINGS, *engine, "-c", source, "-o",
+              objects[-1]])  # fmt: skip
     program = folder / "program.elf"
     script = folder / "emulate" / "mps2_an386.ld"
-    run([compiler, *PROCESSOR, "-nostartfiles", "--specs=nano.specs", "--specs=nosys.specs",
+    run([compiler, *target.flags, "-nostartfiles", "--specs=nano.specs", "--specs=nosys.specs",
           "-Wl,--gc-sections", "-T", script, *objects, "-o", program])  # fmt: skip
     return program
 
@@ -150,8 +177,8 @@ def run(command: Sequence[str | Path]) -> str:
     return done.stdout
 
 
-def emulator(program: Path, *options: str) -> list[str]:
+def emulator(program: Path, *options: str, target: Target = CORTEX_M4F) -> list[str]:
     """The command that runs a program, which reads and writes files where it is started."""
-    return [QEMU, "-M", "mps2-an386", "-nographic", "-monitor", "none", "-serial", "none",
+    return [QEMU, "-M", target.machine, "-nographic", "-monitor", "none", "-serial", "none",
             "-semihosting-config", "enable=on,target=native", *options,
             "-kernel", str(program)]  # fmt: skip

@@ -32,6 +32,9 @@ class SpeechGate {
 
   void Reset();
 
+  // Sound was lost: speech is over, if there was any; the floor stays.
+  void Interrupt();
+
   // Takes the level of the next frame. kOnset and kEnd come once each.
   GateEvent Push(float level_db);
 

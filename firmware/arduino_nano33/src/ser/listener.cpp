@@ -31,6 +31,15 @@ Listener::Listener(Clock clock, ListenerSink* sink)
 void Listener::Restart(ListenMode mode) {
   mode_ = mode;
   gate_.Reset();
+  StartOver();
+}
+
+void Listener::Interrupt() {
+  gate_.Interrupt();
+  StartOver();
+}
+
+void Listener::StartOver() {
   window_open_ = false;
   clip_done_ = false;
   frames_ = 0;
