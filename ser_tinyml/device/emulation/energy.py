@@ -88,6 +88,6 @@ def lines(found: list[State]) -> list[str]:
     linear = ", ".join(f"{s.milliwatts_linear:.1f}" for s in found)
     return [
         f"power, a MODEL           {named}",
-        f"                         ({linear} mW with the linear regulator), SER_LOW_POWER, engine 1;",
-        f"                         a published peer {PEER_MW} mW. Not measured on a board.",
+        f"                         ({linear} mW with the linear regulator): SER_LOW_POWER,",
+        f"                         engine 1; a published peer {PEER_MW} mW. Not measured.",
     ]
