@@ -4,6 +4,7 @@
 #include <mbed.h>
 
 #include "../ser/usb_packet.h"
+#include "system.h"
 
 namespace board {
 namespace {
@@ -35,11 +36,13 @@ void Write() {
 
 void BeginSerial(ser::Device* of) {
   device = of;
+  if (!HasUsb()) return;  // and no thread wakes to look
   Serial.begin(115200);  // of no meaning to USB
   writer.start(Write);
 }
 
 void ReceiveSerial() {
+  if (!HasUsb()) return;
   const bool now = Serial;  // sleeps for a millisecond
   if (connected && !now) device->Disconnected();
   connected = now;

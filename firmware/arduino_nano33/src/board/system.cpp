@@ -43,6 +43,8 @@ void SavePower() {
   if (usb_off) NRF_USBD->ENABLE = USBD_ENABLE_ENABLE_Disabled << USBD_ENABLE_ENABLE_Pos;
 }
 
+bool HasUsb() { return !usb_off; }
+
 void WaitForSound() {
   sound.try_acquire_for(std::chrono::milliseconds(100));  // meanwhile the idle thread sleeps (WFE)
   if (usb_off && HasHost()) NVIC_SystemReset();           // and begins again with USB
@@ -53,6 +55,7 @@ void SoundCame() { sound.release(); }
 #else
 
 void SavePower() {}
+bool HasUsb() { return true; }
 void WaitForSound() { delay(1); }
 void SoundCame() {}
 

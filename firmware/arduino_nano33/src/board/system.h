@@ -16,6 +16,9 @@ void BeginCache();
 // of the board off; USB off unless somebody is at its other end. Otherwise nothing.
 void SavePower();
 
+// False after SavePower has switched USB off.
+bool HasUsb();
+
 // Until the microphone has brought a buffer, or for a tenth of a second; one millisecond in a build
 // that does not save power.
 void WaitForSound();
