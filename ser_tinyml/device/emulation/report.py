@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -102,9 +103,7 @@ def report(
         engine=kernel[1].milliseconds / (1e3 * step_s),
     )
     code = sum(sizes.get(name, 0) for name in (".core", ".library", ".constructors", ".core_data"))
-    flash = code + sizes[".tables"]
-    ram = sizes.get(".core_data", 0) + sizes[".core_bss"]
-    return {
+    numbers = {
         **compared,
         "stages": {
             name: {
@@ -125,22 +124,28 @@ def report(
         "share": share,
         "code_bytes": code,
         "table_bytes": sizes[".tables"],
-        "flash_bytes": flash,
-        "ram_bytes": ram,
+        "flash_bytes": code + sizes[".tables"],
+        "ram_bytes": sizes.get(".core_data", 0) + sizes[".core_bss"],
         "power_model": [asdict(state) for state in power],
-        "kept": {
-            "engine": all(e["identical"] == compared["clips"] for e in engines.values()),
-            "features": compared["onsets_equal"] == compared["clips"]
-            and compared["feature_difference_std"] <= 1e-3
-            and compared["input_units"] <= 1
-            and compared["inputs_equal"] >= 0.999,
-            "instructions a step": step.most_instructions <= DIRECT_BAR,
-            "kernel of engine 1": engines["tflm"]["step_ms"] <= KERNEL_BAR_MS,
-            "features a frame": frame_ms <= FRAME_BAR_MS,
-            "share": all(engine["share"] <= SHARE_BAR for engine in engines.values()),
-            "flash": flash <= FLASH_BAR,
-            "static memory": ram <= RAM_BAR,
-        },
+    }
+    return {**numbers, "kept": _kept(numbers)}
+
+
+def _kept(numbers: Mapping[str, Any]) -> dict[str, bool]:
+    """Each bar, and whether it is kept."""
+    engines, stages = numbers["engines"], numbers["stages"]
+    return {
+        "engine": all(e["identical"] == numbers["clips"] for e in engines.values()),
+        "features": numbers["onsets_equal"] == numbers["clips"]
+        and numbers["feature_difference_std"] <= 1e-3
+        and numbers["input_units"] <= 1
+        and numbers["inputs_equal"] >= 0.999,
+        "instructions a step": stages[STEP]["most_instructions"] <= DIRECT_BAR,
+        "kernel of engine 1": engines["tflm"]["step_ms"] <= KERNEL_BAR_MS,
+        "features a frame": numbers["frame_ms"] <= FRAME_BAR_MS,
+        "share": all(engine["share"] <= SHARE_BAR for engine in engines.values()),
+        "flash": numbers["flash_bytes"] <= FLASH_BAR,
+        "static memory": numbers["ram_bytes"] <= RAM_BAR,
     }
 
 

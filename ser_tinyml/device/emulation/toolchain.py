@@ -126,21 +126,9 @@ def build(
         raise DataError(
             f"{model}: expected a model's generated sources, found no direct_tables.cpp"
         )
-    shutil.copytree(model, folder / "model")
-    for name, place in PORTABLE.items():
-        shutil.copytree(place, folder / name)
-    shutil.copytree(ROOT / "firmware" / "emulate", folder / "emulate")
     for name, text in (made or {}).items():
         files.write_text(folder / "emulate" / name, text)
-    if main != "emulate":
-        shutil.copytree(ROOT / "firmware" / main, folder / main)
-    sources = [
-        path
-        for name in (*PORTABLE, "model", main)
-        for path in sorted((folder / name).glob("*.cpp"))
-    ]
-    if main != "emulate":
-        sources.append(folder / "emulate" / "startup.cpp")
+    sources = _copied(folder, model=model, main=main)
     compiler = f"{PREFIX}g++"
     objects = []
     for source in sources:
@@ -152,6 +140,18 @@ def build(
     run([compiler, *target.flags, "-nostartfiles", "--specs=nano.specs", "--specs=nosys.specs",
           "-Wl,--gc-sections", "-T", script, *objects, "-o", program])  # fmt: skip
     return program
+
+
+def _copied(folder: Path, *, model: Path, main: str) -> list[Path]:
+    """Copy all that a program is made of; what is to be compiled."""
+    places = {**PORTABLE, "model": model, "emulate": ROOT / "firmware" / "emulate"}
+    places |= {main: ROOT / "firmware" / main}
+    for name, place in places.items():
+        shutil.copytree(place, folder / name, dirs_exist_ok=True)
+    compiled = [name for name in places if name != "emulate" or main == name]
+    sources = [path for name in compiled for path in sorted((folder / name).glob("*.cpp"))]
+    startup = folder / "emulate" / "startup.cpp"
+    return sources if startup in sources else [*sources, startup]
 
 
 def sections(program: Path) -> list[tuple[str, int, int]]:
