@@ -108,6 +108,7 @@ class Host {
   bool Has(const char* part) const { return line_.find(part) != std::string::npos; }
   void Line() {
     ++counts.lines;
+    if (!line_.empty() && line_.back() == '\r') line_.pop_back();
     if (line_.empty() || line_.front() != '{' || line_.back() != '}') ++counts.broken;
     if (Has("\"state\":\"begin\"")) ++counts.begun;
     if (Has("\"state\":\"end\"")) ++counts.ended;
