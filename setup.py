@@ -17,6 +17,7 @@ SHIPPED = (  # the released model, and what a virtual board is built from and te
     "models/hidden.npz",
     "models/MODEL_CARD.md",
     "firmware/arduino_nano33/golden/*",
+    "firmware/arduino_nano33/src/lstm/*",
     "firmware/arduino_nano33/src/model/*",
     "firmware/arduino_nano33/src/ser/*",
     "firmware/virtual_board/*.cpp",

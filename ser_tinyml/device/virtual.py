@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ser_tinyml import files
-from ser_tinyml.device import MODEL, SKETCH
+from ser_tinyml.device import MODEL, PORTABLE
 from ser_tinyml.device.protocol import BoardError
 from ser_tinyml.provenance import CACHE, in_checkout, shipped
 from ser_tinyml.sound import audio
@@ -150,7 +150,7 @@ def _texts(main: Path, model: Path) -> dict[str, str]:
     """All C++ of a program, by the path that it is included by."""
     texts = {
         f"{name}/{path.name}": path.read_text("utf-8")
-        for name, folder in {"ser": SKETCH / "src" / "ser", "model": model}.items()
+        for name, folder in {**PORTABLE, "model": model}.items()
         for path in sorted(folder.iterdir())
         if path.suffix in (".h", ".cpp")
     }

@@ -8,14 +8,18 @@
 
 namespace ser {
 
-// Power in mel bands. It has no memory but its work space.
+// Power in mel bands, and in all of them.
 class FeatureExtractor {
  public:
   // Takes kWindowLength samples, gives kMelCount bands in dB: 10 log10 of the power, not below
   // that of kPowerFloor; full scale is 1.
   void LogMel(const std::int16_t* window, float* bands);
 
+  // The power of all bands of the last window, in dB.
+  float level_db() const { return level_db_; }
+
  private:
+  float level_db_ = 0.0f;
   alignas(16) float signal_[model::kFftLength];
   alignas(16) float work_[model::kFftLength];
 };

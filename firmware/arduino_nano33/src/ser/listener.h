@@ -61,6 +61,9 @@ class Listener {
   // Forgets all sound.
   void Restart(ListenMode mode);
 
+  // Sound was lost: what comes next is the first of all, but the floor of noise is known.
+  void Interrupt();
+
   // Any number of samples; each hop is worked through at once.
   void Push(const std::int16_t* samples, std::size_t count);
 
@@ -82,6 +85,7 @@ class Listener {
   // Bands of the last frames, for the features begin before the onset is known.
   static constexpr int kHistory = model::kOnsetFrames + model::kPrerollFrames;
 
+  void StartOver();
   void Frame(const float* bands, std::uint32_t began_us);
   void OpenWindow(std::uint32_t first_frame);
   void CloseWindow();
