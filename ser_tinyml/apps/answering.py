@@ -25,7 +25,7 @@ SILENT, STEADY, NO_VOICE = "silent", "steady sound", "no voice"
 # of speech cut out so tightly that no onset is in it spans at least 3.1 dB; white and pink noise
 # of any length span at most 2.4 dB.
 STEADY_DB = 3.0
-_EXTRA_S = 1.0  # beyond the window, that a recording of one sentence may go on
+EXTRA_S = 1.0  # beyond the window, that a recording of one sentence may go on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +159,7 @@ class Predictor:
     ) -> tuple[list[tuple[int, int, int]], str | None]:
         """First frame, last frame + 1 and weight of what is answered; or why nothing is."""
         config, end = self.release.config, len(bands)
-        fits = config.n_frames + int(_EXTRA_S * frame_rate(config))
+        fits = config.n_frames + int(EXTRA_S * frame_rate(config))
         start = features.onset(bands, config)
         if not heard.windows and np.ptp(np.percentile(gate.level_db(bands), (5, 95))) < STEADY_DB:
             return [], STEADY
