@@ -19,7 +19,13 @@ GROUPS = {
         making.ABLATIONS,
         making.COMPARE,
     ),
-    "keep this project": (upkeep.EMULATE, upkeep.BENCH, upkeep.PUBLISH, upkeep.RESULTS),
+    "keep this project": (
+        upkeep.EMULATE,
+        upkeep.SITE,
+        upkeep.BENCH,
+        upkeep.PUBLISH,
+        upkeep.RESULTS,
+    ),
 }
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130  # 130 is what shells say of what Ctrl-C ended
 

@@ -1,8 +1,9 @@
-"""The page on which a browser runs the firmware: made from ``site/``, and shown on this computer."""
+"""The page on which a browser runs the firmware: made from ``site/``, and shown on localhost."""
 
 from __future__ import annotations
 
 import functools
+import gzip
 import http.server
 import io
 import json
@@ -129,6 +130,23 @@ def _list(output: Path) -> None:
     hashes = {name: files.sha256_bytes((output / name).read_bytes()) for name in sorted(names)}
     listed = {"version": files.sha256_json(hashes)[:16], "files": ["./", *hashes]}
     files.write_text(output / "files.js", f"self.SHELL = {json.dumps(listed)};\n")
+
+
+def compressed_kb(folder: str | Path, only: str | None = None) -> float:
+    """Kilobytes of a page as a web server sends it, compressed; or of one file. Voices come later.
+
+    Parameters
+    ----------
+    only
+        Name of a file.
+    """
+    names = [only] if only else [name for name, _, _ in files.listing(folder)]
+    sizes = [
+        len(gzip.compress((Path(folder) / name).read_bytes(), mtime=0))
+        for name in names
+        if not name.startswith("voices/")
+    ]
+    return sum(sizes) / 1000
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):

@@ -23,7 +23,7 @@ EMOTION_COLOURS = {
     "surprise": "#ef8a3c",
     "unpleasant": "#8e3b46",
 }
-LED_COLOURS = {  # of the board's LED, by the names of `device.export.colours`, as a screen shows them
+LED_COLOURS = {  # of the board's LED, by its names in `device.export.colours`, for screens
     "red": "#e03131",
     "green": "#37b24d",
     "yellow": "#f2c037",

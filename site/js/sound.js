@@ -5,6 +5,7 @@ import { Problem } from "./link.js";
 
 const HALF_TAPS = 32; // of the filter, to either side, at the lower of the two rates
 const BETA = 8; // of the Kaiser window: what folds back is 80 dB below
+const TABLE = 16384; // points of half a filter, between which it is a line
 const PASS = 0.92; // of the lower Nyquist frequency is kept
 
 function bessel0(x) {
@@ -21,6 +22,7 @@ export class Resampler {
   #ratio;
   #reach;
   #cutoff;
+  #table; // half of the filter
   #kept; // samples that the filter still needs
   #at; // of the next output, in input samples from the first kept
 
@@ -28,16 +30,27 @@ export class Resampler {
     this.#ratio = from / to;
     this.#cutoff = (PASS * Math.min(from, to)) / from;
     this.#reach = HALF_TAPS * Math.max(1, this.#ratio);
+    this.#table = this.#makeTable();
     this.#kept = new Float32Array(Math.ceil(this.#reach));
     this.#at = this.#kept.length;
   }
 
+  /** The filter, from its middle to its end. */
+  #makeTable() {
+    const peak = bessel0(BETA);
+    return Float64Array.from({ length: TABLE + 2 }, (_, i) => {
+      const place = Math.min(1, i / TABLE);
+      const x = Math.PI * this.#cutoff * place * this.#reach;
+      const sinc = x === 0 ? 1 : Math.sin(x) / x;
+      return this.#cutoff * sinc * (bessel0(BETA * Math.sqrt(1 - place * place)) / peak);
+    });
+  }
+
   #weight(distance) {
-    const place = distance / this.#reach;
-    if (Math.abs(place) >= 1) return 0;
-    const x = Math.PI * this.#cutoff * distance;
-    const sinc = x === 0 ? 1 : Math.sin(x) / x;
-    return this.#cutoff * sinc * (bessel0(BETA * Math.sqrt(1 - place * place)) / bessel0(BETA));
+    const place = (Math.abs(distance) / this.#reach) * TABLE;
+    const below = Math.floor(place);
+    if (below >= TABLE) return 0;
+    return this.#table[below] + (this.#table[below + 1] - this.#table[below]) * (place - below);
   }
 
   /** The samples that are complete with these; the last ones wait for what follows. */
