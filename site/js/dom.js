@@ -27,15 +27,17 @@ export function say(problem) {
 
 /** Runs what a button does: the problem of the last one goes, its own is said. */
 export function onClick(button, action) {
+  let busy = false; // a button that is disabled would lose the keyboard's focus
   button.addEventListener("click", async () => {
+    if (busy) return;
+    busy = true;
     say(null);
-    button.disabled = true;
     try {
       await action();
     } catch (problem) {
       say(problem);
     } finally {
-      button.disabled = false;
+      busy = false;
     }
   });
 }

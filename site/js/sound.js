@@ -86,6 +86,16 @@ export function toInt16(samples) {
   });
 }
 
+/**
+ * A decoded file's floats as the 16-bit numbers that are in it. Chromium divides positive ones by
+ * 32767 (media/base/audio_sample_types.h), others by 32768: if all are whole numbers so, they were.
+ */
+export function asInFile(samples) {
+  const nearWhole = (value) => Math.abs(value - Math.round(value)) < 0.005;
+  if (!samples.every((value) => value <= 0 || nearWhole(value * 32767))) return toInt16(samples);
+  return toInt16(samples.map((value) => (value > 0 ? (value * 32767) / 32768 : value)));
+}
+
 /** Decodes a file of any kind the browser knows: int16 of its clearest channel, at a rate. */
 export async function decode(bytes, rate, { longestS, name }) {
   let decoded;
@@ -106,7 +116,7 @@ export async function decode(bytes, rate, { longestS, name }) {
   const channels = Array.from({ length: decoded.numberOfChannels }, (_, i) =>
     decoded.getChannelData(i),
   );
-  const samples = toInt16(channels[clearest(channels, rate)]);
+  const samples = asInFile(channels[clearest(channels, rate)]);
   if (!samples.length) throw new Problem(`${name}: expected a recording, found no sound in it.`);
   return samples;
 }

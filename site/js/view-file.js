@@ -171,7 +171,10 @@ export function fileView(page) {
 
   // One at a time: there is one core, and answers come in the order of the questions.
   let busy = Promise.resolve();
-  const queue = (files) => (busy = busy.then(() => takeAll([...files])));
+  const queue = (given) => {
+    const files = [...given]; // now: the list empties when the field does
+    busy = busy.then(() => takeAll(files));
+  };
   const chosen = byId("chosen");
   chosen.addEventListener("change", () => {
     queue(chosen.files);

@@ -133,7 +133,7 @@ export function recordView(page) {
     byId("taken").hidden = true;
     byId("kept").textContent = kept.length === 1 ? "1 clip is kept." : `${kept.length} clips are kept.`;
     choices();
-    setTimeout(() => (byId("download").disabled = false));
+    byId("download").disabled = false;
   });
   onClick(byId("download"), () => download("my-recordings.zip", zip(archive(kept, rate))));
   byId("download").disabled = true;

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { clearest, percentile } from "../../site/js/answering.js";
 import { Decoder, TEST_AUDIO, clipFrames, crc32, encode } from "../../site/js/protocol.js";
-import { Resampler, toInt16, wav } from "../../site/js/sound.js";
+import { Resampler, asInFile, toInt16, wav } from "../../site/js/sound.js";
 import { labelProblem } from "../../site/js/view-record.js";
 import { csvRow } from "../../site/js/zip.js";
 
@@ -95,6 +95,14 @@ test("resampling keeps speech and lets nothing fold back", () => {
 test("16 bits: rounded as Python rounds, and cut", () => {
   const given = [0, 0.5 / 32768, 1.5 / 32768, -0.5 / 32768, -1.5 / 32768, 1, -1, 2, -2, 0.25];
   assert.deepEqual([...toInt16(given)], [0, 0, 2, 0, -2, 32767, -32768, 32767, -32768, 8192]);
+});
+
+test("16 bits of a file come back, however a browser scales them", () => {
+  const whole = Int16Array.from({ length: 65536 }, (_, i) => i - 32768);
+  const fair = Float32Array.from(whole, (value) => value / 32768);
+  const skewed = Float32Array.from(whole, (value) => value / (value > 0 ? 32767 : 32768));
+  assert.deepEqual(asInFile(fair), whole);
+  assert.deepEqual(asInFile(skewed), whole);
 });
 
 test("a percentile lies between neighbours in proportion", () => {

@@ -110,4 +110,4 @@ def test_modules_that_need_no_browser():
         [browser.node(), "--test", HERE / "modules.test.mjs"], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "# pass 11" in done.stdout
+    assert "# pass 12" in done.stdout

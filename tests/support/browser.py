@@ -63,16 +63,14 @@ def served(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def chromium(*flags: str, without_microphone: bool = False) -> Iterator[Any]:
+def chromium(playwright: Any, *flags: str, without_microphone: bool = False) -> Iterator[Any]:
     """A browser with a fake microphone that is allowed, or with none that is."""
-    playwright = pytest.importorskip("playwright.sync_api")
     found = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if found is None:
         pytest.skip("needs Chromium: apt install chromium")
     given = [flag for flag in FLAGS if not (without_microphone and "fake-ui" in flag)]
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=found, args=[*given, *flags])
-        try:
-            yield browser
-        finally:
-            browser.close()
+    browser = playwright.chromium.launch(executable_path=found, args=[*given, *flags])
+    try:
+        yield browser
+    finally:
+        browser.close()
