@@ -17,6 +17,8 @@ from ser_tinyml.files import DataError, naming
 from ser_tinyml.output import captured_output
 from ser_tinyml.sound import reading
 from ser_tinyml.sound.reading import Sound
+from ser_tinyml.tflite import portable
+from ser_tinyml.tflite.portable import PortableRuntime
 from ser_tinyml.tflite.release import Release
 from ser_tinyml.tflite.runtimes import RuntimeRefused, TfliteMicroRuntime
 
@@ -72,13 +74,17 @@ class Predictor:
     Raises
     ------
     DataError
-        If TFLite Micro does not run the model.
+        If TFLite Micro, or the module that stands for it, does not run the model.
     """
 
     def __init__(self, release: Release) -> None:
         self.release = release
         try:
-            self._runtime = TfliteMicroRuntime(release.tflite)
+            self._runtime = (
+                PortableRuntime(release)
+                if portable.needed()
+                else TfliteMicroRuntime(release.tflite)
+            )
             self._listener = Listener(release)
         except RuntimeRefused as error:
             raise DataError(f"{release.folder}: {error}") from error

@@ -61,6 +61,8 @@ def build(model: str | Path = MODEL) -> Path:
     module = BUILT / key / "ser.wasm"
     if not module.is_file():
         files.write_bytes(module, _compiled(sources))
+    if model == MODEL:  # where `tflite.portable` and a wheel look for it
+        files.write_bytes(BUILT / module.name, module.read_bytes())
     return module
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import browser
 import numpy as np
 import pytest
@@ -62,10 +64,15 @@ def test_the_page_decides_what_the_virtual_board_decides(sound, playwright, addr
             arg=len(expected),
         )
         hearing = "serTinyml.live.panel.hearing"
-        found = page.evaluate(f"{hearing}.decisions.filter((one) => one.final)")
-        caught = page.evaluate(f"[...{hearing}.samples]")
-        assert page.evaluate(f"[{hearing}.lost, {hearing}.count]") == [0, len(caught)]
+        heard = json.loads(
+            page.evaluate(
+                f"JSON.stringify({{decisions: {hearing}.decisions.filter((one) => one.final), "
+                f"samples: [...{hearing}.samples], count: {hearing}.count, lost: {hearing}.lost}})"
+            )
+        )
         page.click("#listen")
+    found, caught = heard["decisions"], heard["samples"]
+    assert (heard["lost"], heard["count"]) == (0, len(caught))  # it kept all, from the first on
     labels = [one["label"] for one in found]
     assert labels == [one["label"] for one in expected] and "unsure" not in labels
     # In the browser frames begin at other samples. Of what it caught, every number is the same.
