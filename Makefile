@@ -10,6 +10,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/ready
 SITE_READY := $(VENV)/ready-site
+PAGE_READY := $(VENV)/ready-page
 UV := uv==0.13.8
 
 DATA ?=
@@ -30,6 +31,8 @@ TAKES.test := TESTS
 TAKES.lint :=
 TAKES.bench := DATA PARAMS
 TAKES.emulate := PARAMS
+TAKES.page := PARAMS
+TAKES.page-test := TESTS
 TAKES.site :=
 TAKES.site-serve := PARAMS
 TAKES.site-test := TESTS
@@ -37,11 +40,11 @@ TAKES.publish := RUN PARAMS
 TAKES.results := RUNS
 TAKES.lock := PARAMS
 TAKES.clean :=
-TARGETS := help run evaluate ablations compare test lint bench emulate site site-serve site-test publish results lock clean
+TARGETS := help run evaluate ablations compare test lint bench emulate page page-test site site-serve site-test publish results lock clean
 .PHONY: $(TARGETS)
 
 GOALS := $(or $(MAKECMDGOALS),help)
-STRAY := $(filter-out $(TARGETS) $(READY) $(SITE_READY),$(GOALS))
+STRAY := $(filter-out $(TARGETS) $(READY) $(SITE_READY) $(PAGE_READY),$(GOALS))
 ifneq ($(STRAY),)
 $(error $(firstword $(STRAY)): expected one of $(TARGETS))
 endif
@@ -71,6 +74,8 @@ help:
 	@echo 'make site                         the firmware as a web page, in site/dist'
 	@echo 'make site-serve                   the same, shown on this computer'
 	@echo 'make site-test                    the same, tested in node and in Chromium'
+	@echo 'make page                         a web page for recordings, served by this computer'
+	@echo 'make page-test                    the same, tested in Chromium'
 	@echo 'make publish RUN=release          put a run'"'"'s model, figures, C++ and notebooks in place'
 	@echo '    PARAMS=--research             only notebooks 07 and 08, which follow 01: the model stays'
 	@echo 'make results                      the table and picture of the README, from runs'
@@ -131,6 +136,16 @@ site-serve: $(SITE_READY)
 site-test: $(SITE_READY)
 	@$(PY) -m pytest -m site $(TESTS)
 
+$(PAGE_READY): $(READY) pyproject.toml requirements.lock
+	@$(PY) -m pip --disable-pip-version-check install -q -e '.[page]' -c requirements.lock
+	@touch $@
+
+page: $(PAGE_READY)
+	@$(PY) -m ser_tinyml page $(PARAMS)
+
+page-test: $(SITE_READY) $(PAGE_READY)
+	@$(PY) -m pytest -m page $(TESTS)
+
 publish: $(READY)
 	@[ -n "$$RUN" ] || { echo 'make publish RUN=release' >&2; exit 1; }
 	@$(PY) -m ser_tinyml publish "$$RUN" $(PARAMS)
@@ -140,7 +155,7 @@ results: $(READY)
 
 lock: $(READY)
 	@$(PY) -m pip --disable-pip-version-check install -q $(UV)
-	@$(PY) -m uv pip compile pyproject.toml --extra pipeline --extra test --quiet --universal \
+	@$(PY) -m uv pip compile pyproject.toml --extra pipeline --extra test --extra site --extra page --quiet --universal \
 	    --python-version 3.11 --no-header --no-annotate --output-file requirements.lock $(PARAMS)
 
 clean:

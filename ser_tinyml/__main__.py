@@ -11,7 +11,7 @@ from ser_tinyml.commands import command, making, upkeep, using
 from ser_tinyml.commands.command import UsageError
 
 GROUPS = {
-    "use a model": (using.PREDICT, using.BOARD, using.ADAPT),
+    "use a model": (using.PREDICT, using.PAGE, using.BOARD, using.ADAPT),
     "make a model": (
         making.DOWNLOAD,
         making.RUN,

@@ -89,7 +89,9 @@ class Predictor:
         except RuntimeRefused as error:
             raise DataError(f"{release.folder}: {error}") from error
 
-    def read(self, path: str | Path, *, pipes: bool = True) -> Sound:
+    def read(
+        self, path: str | Path, *, pipes: bool = True, longest_s: float | None = None
+    ) -> Sound:
         """Read a recording of any kind, rate, length and number of channels.
 
         Parameters
@@ -98,6 +100,8 @@ class Predictor:
             Of a file or of a pipe.
         pipes
             Whether a pipe may be read: one in a folder might wait for ever.
+        longest_s
+            Seconds that it may last; None: three hours.
 
         Returns
         -------
@@ -117,7 +121,8 @@ class Predictor:
         if not path.exists():
             raise DataError(f"{path}: expected a recording, found no such file")
         with captured_output():  # the decoders' own remarks
-            return reading.read(path, sample_rate=self.release.config.sample_rate, pipes=pipes)
+            rate = self.release.config.sample_rate
+            return reading.read(path, sample_rate=rate, pipes=pipes, longest_s=longest_s)
 
     def answer(self, samples: np.ndarray) -> Answer:
         """Answer a recording.

@@ -74,3 +74,10 @@ def chromium(playwright: Any, *flags: str, without_microphone: bool = False) -> 
         yield browser
     finally:
         browser.close()
+
+
+def children(pid: int) -> list[Any]:
+    """Processes that a process of ours started."""
+    import psutil
+
+    return psutil.Process(pid).children(recursive=True)
