@@ -41,7 +41,7 @@ def serve(*, host: str, port: int) -> int:
     }
     options = [f"--{name}={value}" for name, value in settings.items()]
     command = [sys.executable, "-m", "streamlit", "run", __file__, *options]
-    return subprocess.run(command).returncode
+    return subprocess.run(command, env=upload.with_package()).returncode
 
 
 def table(answers: list[dict[str, Any]]) -> list[dict[str, Any]]:

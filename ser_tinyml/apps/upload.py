@@ -7,6 +7,7 @@ prints the object of ``predict --json``, or ``{"error": …}``.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -16,10 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ser_tinyml.provenance import ROOT
+
 LONGEST_S = 600  # of a recording
 MOST_MB = 50  # of an upload
 PATIENCE_S = 120  # for one answer
 MEMORY = 4 << 30  # bytes that the process may have
+ALONE = {"MPLBACKEND": "agg", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 BROKEN = "its decoding was stopped: it took too long, too much memory, or crashed"
 
 
@@ -67,15 +71,21 @@ def answer(data: bytes, *, name: str, patience_s: float = PATIENCE_S) -> Uploade
         place, picture = Path(folder, "recording"), Path(folder, "picture.png")
         place.write_bytes(data)
         command = (sys.executable, "-m", "ser_tinyml.apps.upload", place, name, picture)
-        environment = {**os.environ, "MPLBACKEND": "agg", "PYTHONPATH": os.pathsep.join(sys.path)}
-        try:
-            done = subprocess.run(
-                command, env=environment, capture_output=True, timeout=patience_s, cwd=folder
-            )
-            said = json.loads(done.stdout)
-        except (subprocess.TimeoutExpired, ValueError):
-            said = {"file": name, "error": f"{name}: {BROKEN}"}
+        how = {"env": {**with_package(), **ALONE}, "capture_output": True}
+        said = {"file": name, "error": f"{name}: {BROKEN}"}
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            done = subprocess.run(command, timeout=patience_s, **how)
+            if done.returncode:  # for who runs the page
+                print(f"{name}: {done.stderr.decode(errors='replace')}", file=sys.stderr)
+            else:
+                said = json.loads(done.stdout)
         return Uploaded(answer=said, picture=picture.read_bytes() if picture.is_file() else b"")
+
+
+def with_package() -> dict[str, str]:
+    """The environment for a process that finds this package, wherever it starts."""
+    known = os.environ.get("PYTHONPATH")
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), known]))}
 
 
 def _limit() -> None:

@@ -19,7 +19,7 @@ export function verdict(found, labels) {
   return found.answered ? `${found.guess}, ${best}` : `Unsure, leaning to ${found.guess}, ${best}`;
 }
 
-/** What ser-tinyml predict --json prints of it. */
+/** The answer in the fields of ser-tinyml predict --json; a browser does not tell what a file lacks. */
 function asJson(name, found, labels) {
   const named = (values) => Object.fromEntries(labels.map((label, i) => [label, values[i]]));
   return {
