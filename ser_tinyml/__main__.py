@@ -11,7 +11,7 @@ from ser_tinyml.commands import command, making, upkeep, using
 from ser_tinyml.commands.command import UsageError
 
 GROUPS = {
-    "use a model": (using.PREDICT, using.BOARD, using.ADAPT),
+    "use a model": (using.PREDICT, using.PAGE, using.BOARD, using.ADAPT),
     "make a model": (
         making.DOWNLOAD,
         making.RUN,
@@ -19,7 +19,13 @@ GROUPS = {
         making.ABLATIONS,
         making.COMPARE,
     ),
-    "keep this project": (upkeep.EMULATE, upkeep.BENCH, upkeep.PUBLISH, upkeep.RESULTS),
+    "keep this project": (
+        upkeep.EMULATE,
+        upkeep.SITE,
+        upkeep.BENCH,
+        upkeep.PUBLISH,
+        upkeep.RESULTS,
+    ),
 }
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130  # 130 is what shells say of what Ctrl-C ended
 
