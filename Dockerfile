@@ -1,10 +1,10 @@
 # The page for recordings, and predict as a command. No compiler, no TensorFlow, no recording.
 #
-#   podman build -t ser-tinyml .                 (or docker, or make image)
+#   podman build -t ser-tinyml .                 (or docker)
 #   podman run --rm -p 127.0.0.1:8501:8501 ser-tinyml
 #   podman run --rm -v "$PWD:/data:ro" ser-tinyml predict /data/voice.wav
 #
-# BASE is a Debian with apt; Python comes from it. The digest pins it, and requirements.lock the rest.
+# BASE is a Debian with apt; Python comes from it. requirements.lock pins the rest.
 ARG BASE=docker.io/library/debian:12.11-slim
 
 # hadolint ignore=DL3006
@@ -12,7 +12,7 @@ FROM ${BASE} AS built
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 # hadolint ignore=DL3008
 RUN apt-get update -qq \
-    && apt-get install -qq -y --no-install-recommends ca-certificates python3 python3-venv > /dev/null
+    && apt-get install -qq -y --no-install-recommends python3 python3-venv > /dev/null
 WORKDIR /source
 COPY pyproject.toml setup.py requirements.lock README.md LICENSE ./
 COPY ser_tinyml ser_tinyml
