@@ -9,6 +9,8 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/ready
+SITE_READY := $(VENV)/ready-site
+PAGE_READY := $(VENV)/ready-page
 UV := uv==0.13.8
 
 DATA ?=
@@ -29,15 +31,20 @@ TAKES.test := TESTS
 TAKES.lint :=
 TAKES.bench := DATA PARAMS
 TAKES.emulate := PARAMS
+TAKES.page := PARAMS
+TAKES.page-test := TESTS
+TAKES.site :=
+TAKES.site-serve := PARAMS
+TAKES.site-test := TESTS
 TAKES.publish := RUN PARAMS
 TAKES.results := RUNS
 TAKES.lock := PARAMS
 TAKES.clean :=
-TARGETS := help run evaluate ablations compare test lint bench emulate publish results lock clean
+TARGETS := help run evaluate ablations compare test lint bench emulate page page-test site site-serve site-test publish results lock clean
 .PHONY: $(TARGETS)
 
 GOALS := $(or $(MAKECMDGOALS),help)
-STRAY := $(filter-out $(TARGETS) $(READY),$(GOALS))
+STRAY := $(filter-out $(TARGETS) $(READY) $(SITE_READY) $(PAGE_READY),$(GOALS))
 ifneq ($(STRAY),)
 $(error $(firstword $(STRAY)): expected one of $(TARGETS))
 endif
@@ -64,6 +71,11 @@ help:
 	@echo 'make lint                         the linter, and what the package keeps to, alone'
 	@echo 'make bench DATA=/path/to/corpora  feature extraction against the straightforward loop'
 	@echo 'make emulate                      the firmware on an emulated Cortex-M4F, bit for bit'
+	@echo 'make site                         the firmware as a web page, in site/dist'
+	@echo 'make site-serve                   the same, shown on this computer'
+	@echo 'make site-test                    the same, tested in node and in Chromium'
+	@echo 'make page                         a web page for recordings, served by this computer'
+	@echo 'make page-test                    the same, tested in Chromium'
 	@echo 'make publish RUN=release          put a run'"'"'s model, figures, C++ and notebooks in place'
 	@echo '    PARAMS=--research             only notebooks 07 and 08, which follow 01: the model stays'
 	@echo 'make results                      the table and picture of the README, from runs'
@@ -110,6 +122,30 @@ bench: $(READY)
 emulate: $(READY)
 	@$(PY) -m ser_tinyml emulate $(PARAMS)
 
+# What no run needs: a compiler for browsers, a WebAssembly runtime, and a driver of browsers.
+$(SITE_READY): $(READY) pyproject.toml requirements.lock
+	@$(PY) -m pip --disable-pip-version-check install -q -e '.[site]' -c requirements.lock
+	@touch $@
+
+site: $(SITE_READY)
+	@$(PY) -m ser_tinyml site
+
+site-serve: $(SITE_READY)
+	@$(PY) -m ser_tinyml site --serve $(PARAMS)
+
+site-test: $(SITE_READY)
+	@$(PY) -m pytest -m site $(TESTS)
+
+$(PAGE_READY): $(READY) pyproject.toml requirements.lock
+	@$(PY) -m pip --disable-pip-version-check install -q -e '.[page]' -c requirements.lock
+	@touch $@
+
+page: $(PAGE_READY)
+	@$(PY) -m ser_tinyml page $(PARAMS)
+
+page-test: $(SITE_READY) $(PAGE_READY)
+	@$(PY) -m pytest -m page $(TESTS)
+
 publish: $(READY)
 	@[ -n "$$RUN" ] || { echo 'make publish RUN=release' >&2; exit 1; }
 	@$(PY) -m ser_tinyml publish "$$RUN" $(PARAMS)
@@ -119,10 +155,11 @@ results: $(READY)
 
 lock: $(READY)
 	@$(PY) -m pip --disable-pip-version-check install -q $(UV)
-	@$(PY) -m uv pip compile pyproject.toml --extra pipeline --extra teacher --extra test --quiet --universal \
+	@$(PY) -m uv pip compile pyproject.toml --extra pipeline --extra teacher --extra test --extra site --extra page \
+	    --quiet --universal \
 	    --python-version 3.11 --no-header --no-annotate --output-file requirements.lock $(PARAMS)
 
 clean:
-	rm -rf $(VENV) runs/demo data/demo firmware/virtual_board/build build .pytest_cache .ruff_cache \
-	    *.egg-info
+	rm -rf $(VENV) runs/demo data/demo firmware/virtual_board/build \
+	    firmware/browser/build site/dist build .pytest_cache .ruff_cache *.egg-info
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -17,10 +17,13 @@ SHIPPED = (  # the released model, and what a virtual board is built from and te
     "models/hidden.npz",
     "models/MODEL_CARD.md",
     "firmware/arduino_nano33/golden/*",
+    "firmware/arduino_nano33/src/lstm/*",
     "firmware/arduino_nano33/src/model/*",
     "firmware/arduino_nano33/src/ser/*",
     "firmware/virtual_board/*.cpp",
+    "firmware/browser/browser.cpp",
 )
+WHERE_BUILT = "firmware/browser/build/ser.wasm"  # by make site: for computers without tflite-micro
 
 
 def shipped() -> list[str]:
@@ -29,7 +32,8 @@ def shipped() -> list[str]:
     missing = [pattern for pattern, paths in found.items() if not paths]
     if missing:
         raise FileNotFoundError(f"{missing[0]}: expected files for the wheel, found none")
-    return [path.as_posix() for paths in found.values() for path in paths]
+    built = sorted(Path().glob(WHERE_BUILT))
+    return [path.as_posix() for paths in [*found.values(), built] for path in paths]
 
 
 class BuildWithModel(build_py):

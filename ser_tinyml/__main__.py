@@ -11,7 +11,7 @@ from ser_tinyml.commands import command, making, upkeep, using
 from ser_tinyml.commands.command import UsageError
 
 GROUPS = {
-    "use a model": (using.PREDICT, using.BOARD, using.ADAPT),
+    "use a model": (using.PREDICT, using.PAGE, using.BOARD, using.ADAPT),
     "make a model": (
         making.DOWNLOAD,
         making.RUN,
@@ -21,6 +21,7 @@ GROUPS = {
     ),
     "keep this project": (
         upkeep.EMULATE,
+        upkeep.SITE,
         upkeep.BENCH,
         upkeep.PITCH,
         upkeep.PUBLISH,

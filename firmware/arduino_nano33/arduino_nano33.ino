@@ -16,16 +16,18 @@
 static uint32_t Microseconds() { return micros(); }
 
 static ser::Device device(Microseconds, {"Arduino Nano 33 BLE Sense", board::ResetReason(),
-                                         board::kSettleMs});
+                                         board::kSettleMs, board::Cycles});
 
 void setup() {
   board::BeginLed();
   board::BeginCache();
+  board::BeginCycles();
+  board::SavePower();
   board::BeginSerial(&device);
   const bool runs = device.Begin() == ser::Status::kOk;
+  board::BeginWatchdog();  // before anything that may never come back
   if (runs) board::BeginMicrophone(&device);
   if (runs) board::BeginBle(&device);
-  board::BeginWatchdog();
 }
 
 void loop() {
@@ -35,5 +37,5 @@ void loop() {
   board::WatchMicrophone(millis());
   board::ShowLed(device.led(), millis());
   board::TellBle(device.told());
-  if (!worked) delay(1);  // the processor sleeps
+  if (!worked) board::WaitForSound();  // the processor sleeps
 }

@@ -11,6 +11,6 @@ std::uint32_t Clock() {
 
 }  // namespace
 
-ser::Device device(Clock, {"emulated", "power", 0});
+ser::Device device(Clock, {"emulated", "power", 0, nullptr});
 
 }  // namespace emulate

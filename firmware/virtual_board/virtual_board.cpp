@@ -156,7 +156,7 @@ int main(int count, char** arguments) {
     return 1;
   }
   close(slave);  // from now on POLLHUP says that no host has it open
-  static ser::Device device(Microseconds, {"virtual board", "power", 0});
+  static ser::Device device(Microseconds, {"virtual board", "power", 0, nullptr});
   device.Begin();
   std::printf("%s\n", name);
   std::fflush(stdout);

@@ -16,6 +16,8 @@ from ser_tinyml.files import DataError, naming
 from ser_tinyml.output import captured_output
 from ser_tinyml.sound import reading
 from ser_tinyml.sound.reading import Sound
+from ser_tinyml.tflite import portable
+from ser_tinyml.tflite.portable import PortableRuntime
 from ser_tinyml.tflite.release import Release
 from ser_tinyml.tflite.runtimes import RuntimeRefused, TfliteMicroRuntime
 
@@ -26,7 +28,7 @@ SILENT_PEAK = 2e-4
 # recordings, half a second or more of speech cut out so tightly that no onset is in it spans at
 # least 3.1 dB; white and pink noise of any length span at most 2.4 dB.
 STEADY_DB = 3.0
-_EXTRA_S = 1.0  # beyond the window, that a recording of one sentence may go on
+EXTRA_S = 1.0  # beyond the window, that a recording of one sentence may go on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,18 +75,24 @@ class Predictor:
     Raises
     ------
     DataError
-        If TFLite Micro does not run the model.
+        If TFLite Micro, or the module that stands for it, does not run the model.
     """
 
     def __init__(self, release: Release) -> None:
         self.release = release
         try:
-            self._runtime = TfliteMicroRuntime(release.tflite)
+            self._runtime = (
+                PortableRuntime(release)
+                if portable.needed()
+                else TfliteMicroRuntime(release.tflite)
+            )
             self._listener = Listener(release)
         except RuntimeRefused as error:
             raise DataError(f"{release.folder}: {error}") from error
 
-    def read(self, path: str | Path, *, pipes: bool = True) -> Sound:
+    def read(
+        self, path: str | Path, *, pipes: bool = True, longest_s: float | None = None
+    ) -> Sound:
         """Read a recording of any kind, rate, length and number of channels.
 
         Parameters
@@ -93,6 +101,8 @@ class Predictor:
             Of a file or of a pipe.
         pipes
             Whether a pipe may be read: one in a folder might wait for ever.
+        longest_s
+            Seconds that it may last; None: three hours.
 
         Returns
         -------
@@ -112,7 +122,8 @@ class Predictor:
         if not path.exists():
             raise DataError(f"{path}: expected a recording, found no such file")
         with captured_output():  # the decoders' own remarks
-            return reading.read(path, sample_rate=self.release.config.sample_rate, pipes=pipes)
+            rate = self.release.config.sample_rate
+            return reading.read(path, sample_rate=rate, pipes=pipes, longest_s=longest_s)
 
     def answer(self, samples: np.ndarray) -> Answer:
         """Answer a recording.
@@ -161,7 +172,7 @@ class Predictor:
     ) -> tuple[list[tuple[int, int, int]], str | None]:
         """First frame, last frame + 1 and weight of what is answered; or why nothing is."""
         config, end = self.release.config, len(bands)
-        fits = config.n_frames + int(_EXTRA_S * frame_rate(config))
+        fits = config.n_frames + int(EXTRA_S * frame_rate(config))
         found = beginning.find(bands, config)
         start = found.start if found.risen else 0
         level = features.level_db(bands)

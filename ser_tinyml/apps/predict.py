@@ -71,7 +71,7 @@ def predict(
             sound = predictor.read(name, pipes=name in given)
             answer = predictor.answer(sound.samples)
             if path is not None:
-                _draw(path, sound.samples, answer, name=name, model=predictor.release)
+                draw(path, sound.samples, answer, name=name, model=predictor.release)
         except DataError as error:
             failed = True
             if in_json:
@@ -149,7 +149,16 @@ def picture_paths(path: Path, names: Sequence[str]) -> list[Path]:
     return places
 
 
-def _draw(path: Path, samples: np.ndarray, answer: Answer, *, name: str, model: Release) -> None:
+def draw(path: Path, samples: np.ndarray, answer: Answer, *, name: str, model: Release) -> None:
+    """Draw a recording and what was heard in it, as PNG.
+
+    Parameters
+    ----------
+    samples [shape=(n,)]
+        At the rate of the model's features.
+    name
+        Of the recording, for the title.
+    """
     import matplotlib.pyplot as plt
 
     from ser_tinyml.plots import predict as plots

@@ -123,6 +123,44 @@ PITCH = Command(
 )
 
 
+def _site_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--output", metavar="FOLDER", help="for the page, made anew (default: site/dist)"
+    )
+    parser.add_argument("--serve", action="store_true", help="then show it, until ^C")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="to show it at (default: this computer alone)"
+    )
+    parser.add_argument("--port", type=int, default=8000, help="(default: 8000; 0: a free one)")
+
+
+def _site(options: argparse.Namespace) -> None:
+    from ser_tinyml.apps import site
+
+    folder = site.build(options.output or site.OUTPUT)
+    print(
+        f"{folder / 'index.html'}: {site.compressed_kb(folder):.0f} kB compressed, of which the "
+        f"core {site.compressed_kb(folder, 'ser.wasm'):.0f}",
+        flush=True,
+    )
+    if options.serve:
+        with site.server(folder, host=options.host, port=options.port) as server:
+            print(f"http://{options.host}:{server.server_port}/", flush=True)
+            server.serve_forever()
+
+
+SITE = Command(
+    name="site",
+    summary="the firmware as a web page",
+    description="Compiles the firmware to WebAssembly and makes a page around it, which runs it in "
+    "the browser and can lie on any web server. Needs the compiler of the extra [site].",
+    examples=("site", "site --serve --port 8080"),
+    options=_site_options,
+    run=_site,
+    in_checkout=True,
+)
+
+
 def _publish_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="name of the run, as release")
     parser.add_argument(

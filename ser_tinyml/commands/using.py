@@ -127,6 +127,39 @@ BOARD = Command(
 )
 
 
+def _page_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="to show it at (default: this computer alone)"
+    )
+    parser.add_argument("--port", type=int, default=8501, help="(default: 8501)")
+
+
+def _page(options: argparse.Namespace) -> int:
+    import importlib.util
+
+    from ser_tinyml.apps import page
+    from ser_tinyml.files import DataError
+
+    if importlib.util.find_spec("streamlit") is None:
+        raise DataError(
+            "page: expected streamlit to be installed, found it is not: "
+            "pip install 'ser-tinyml[page]'"
+        )
+    return page.serve(host=options.host, port=options.port)
+
+
+PAGE = Command(
+    name="page",
+    summary="a web page for recordings, served by this computer",
+    description="Shows a page on which recordings are uploaded or spoken, and answered as predict "
+    "answers them: picture, probabilities, table, CSV and JSON. Nothing is kept. Needs the extra "
+    "[page].",
+    examples=("page", "page --port 8080"),
+    options=_page_options,
+    run=_page,
+)
+
+
 def _adapt_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folder",

@@ -3,5 +3,6 @@
 from ser_tinyml.provenance import shipped
 
 SKETCH = shipped("firmware/arduino_nano33")
+PORTABLE = {name: SKETCH / "src" / name for name in ("lstm", "ser")}  # C++ that knows no board
 MODEL = SKETCH / "src" / "model"  # the generated sources of the released model
 GOLDEN = SKETCH / "golden"

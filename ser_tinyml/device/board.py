@@ -23,6 +23,7 @@ from ser_tinyml.device.protocol import (
     Decoder,
     Frame,
     FrameType,
+    LineError,
     Message,
     Step,
     TestDone,
@@ -281,11 +282,11 @@ class Board:
                     end = time.monotonic() + self.patience
                 elif isinstance(item, TestDone):
                     if self._decoder.lost != lost or item.samples != len(samples):
-                        raise BoardError(f"{self.path}: frames were lost on the line")
+                        raise LineError(f"{self.path}: frames were lost on the line")
                     return steps, item
                 elif isinstance(item, dict) and item.get("event") in ("fault", "error"):
                     raise BoardError(f"{self.path}: {item.get('detail', item.get('reason'))}")
-        raise BoardError(f"{self.path}: expected the end of a test, found nothing more")
+        raise LineError(f"{self.path}: expected the end of a test, found nothing more")
 
     def _faults(self, messages: Sequence[Message]) -> str:
         faults = [m for m in messages if isinstance(m, dict) and m.get("event") == "fault"]

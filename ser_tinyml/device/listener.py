@@ -19,7 +19,8 @@ from ser_tinyml.device.listening import LISTENING
 from ser_tinyml.features import Beginning, FeatureConfig, Levels, pitch
 from ser_tinyml.files import DataError
 from ser_tinyml.sound import audio
-from ser_tinyml.tflite import convert
+from ser_tinyml.tflite import convert, portable
+from ser_tinyml.tflite.portable import PortableRuntime
 from ser_tinyml.tflite.release import Release
 from ser_tinyml.tflite.runtimes import TfliteMicroRuntime
 
@@ -225,7 +226,11 @@ class Listener:
             )
         self.gate_settings = LISTENING.gate(release.config)
         self.settings = LISTENING.decider(release.config)
-        self._runtime = _Steps(convert.one_step(release.tflite))
+        self._runtime = (
+            PortableRuntime(release)
+            if portable.needed()
+            else _Steps(convert.one_step(release.tflite))
+        )
 
     def hear(self, samples: np.ndarray, *, rate: int) -> list[Utterance]:
         """The decisions of a waveform, in live mode.

@@ -28,6 +28,10 @@ class BoardError(DataError):
     """The board does not answer, or not as expected."""
 
 
+class LineError(BoardError):
+    """Something was lost on the line: it may be asked for again."""
+
+
 class FrameType(IntEnum):
     """First byte of a binary frame."""
 

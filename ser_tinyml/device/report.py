@@ -9,9 +9,13 @@ from typing import Any
 import numpy as np
 
 from ser_tinyml.device import GOLDEN
-from ser_tinyml.device.board import Board
+from ser_tinyml.device.board import Board, ClipResult
+from ser_tinyml.device.emulation.energy import milliamperes
 from ser_tinyml.device.golden import Golden
-from ser_tinyml.device.protocol import BoardError
+from ser_tinyml.device.protocol import BoardError, LineError
+
+CYCLES_A_MS = 64_000  # of the processor's clock
+TRIES = 3  # of a clip: a line may lose a frame now and then
 
 
 def check_golden(board: Board, folder: str | Path = GOLDEN) -> list[dict[str, Any]]:
@@ -24,9 +28,10 @@ def check_golden(board: Board, folder: str | Path = GOLDEN) -> list[dict[str, An
 
     Returns
     -------
-    A row a clip: name, label, same_outputs, input_units (largest difference of an int8 input),
-    feature_difference (largest, in the feature's own deviations over the clips), features_us and
-    engine_us (lists, microseconds of each step).
+    A row a clip: name, label, asked_again (times that something was lost on the line),
+    same_outputs, input_units (largest difference of an int8 input), feature_difference (largest,
+    in the feature's own deviations over the clips), features_us and engine_us (lists, microseconds
+    of each step).
 
     Raises
     ------
@@ -43,12 +48,13 @@ def check_golden(board: Board, folder: str | Path = GOLDEN) -> list[dict[str, An
     spread = np.where(spread > 0, spread, 1)
     rows = []
     for clip in golden.clips:
-        result = board.run_clip(clip.waveform)
+        result, lost = _run(board, clip.waveform)
         units = result.inputs.astype(int) - clip.inputs
         difference = abs(result.features - clip.features) / spread
         rows.append(
             {
                 "name": clip.name,
+                "asked_again": lost,
                 "label": board.labels[int(result.outputs[-1].argmax())],
                 "same_outputs": bool((result.outputs[-1] == clip.outputs).all()),
                 "input_units": int(abs(units).max()),
@@ -58,6 +64,35 @@ def check_golden(board: Board, folder: str | Path = GOLDEN) -> list[dict[str, An
             }
         )
     return rows
+
+
+def _run(board: Board, samples: np.ndarray) -> tuple[ClipResult, int]:
+    """A clip's answer, and how often it had to be asked for again.
+
+    Raises
+    ------
+    BoardError
+        What the last try said.
+    """
+    for lost in range(TRIES - 1):
+        try:
+            return board.run_clip(samples), lost
+        except LineError:
+            continue
+    return board.run_clip(samples), TRIES - 1
+
+
+def _ammeter(status: Mapping[str, Any]) -> list[str]:
+    """How long the processor was awake by its own cycle counter, and what that should draw."""
+    if not status.get("awake_kcycles") or not status["up_ms"]:
+        return []
+    share = status["awake_kcycles"] / (CYCLES_A_MS / 1000 * status["up_ms"])
+    return [
+        "",
+        f"Awake since the start, by the cycle counter (DWT): {share:.1%}. With SER_LOW_POWER, on a "
+        f"battery and without USB, an ammeter in its wire should show about "
+        f"{milliamperes(share):.1f} mA (a model: please write what yours shows).",
+    ]
 
 
 def report(board: Board, rows: Sequence[Mapping[str, Any]]) -> str:
@@ -88,9 +123,12 @@ def report(board: Board, rows: Sequence[Mapping[str, Any]]) -> str:
     parts = (("features", features), ("engine", engine), ("both", features + engine))
     lines += [f"| {name} | {np.median(ms):.2f} | {ms.max():.2f} |" for name, ms in parts]
     share = np.mean(features + engine) / step_ms
+    again = sum(row["asked_again"] for row in rows)
     lines += [
         "",
-        f"Share of the processor while somebody speaks: {share:.1%}.",
+        f"Share of the processor while somebody speaks: {share:.1%}. "
+        f"Clips asked for again, since a frame was lost: {again}.",
+        *_ammeter(status),
         "",
         "| golden clip | label | outputs | inputs, units apart | features, deviations apart |",
         "|---|---|---|---|---|",

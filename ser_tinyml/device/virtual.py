@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ser_tinyml import files
-from ser_tinyml.device import MODEL, SKETCH
+from ser_tinyml.device import MODEL, PORTABLE
 from ser_tinyml.device.protocol import BoardError
 from ser_tinyml.provenance import CACHE, in_checkout, shipped
 from ser_tinyml.sound import audio
@@ -120,17 +120,17 @@ def _compile(main: Path, *, flags: Sequence[str], model: Path) -> Path:
     compiler = os.environ.get("CXX", "c++")
     if shutil.which(compiler) is None:
         raise BoardError(f"{compiler}: expected a C++ compiler, found none: install g++ or clang++")
-    texts = _texts(main, model)
+    sources = texts(main, model)
     # The name is a hash of all that goes in: what is there never has to be checked again.
-    key = files.sha256_json([texts, list(flags), compiler, platform.platform()])[:16]
+    key = files.sha256_json([sources, list(flags), compiler, platform.platform()])[:16]
     program = BUILT / key / main.stem
     if program.is_file():
         return program
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        for name, text in texts.items():
+        for name, text in sources.items():
             files.write_text(folder / name, text)
-        units = [str(folder / name) for name in texts if name.endswith(".cpp")]
+        units = [str(folder / name) for name in sources if name.endswith(".cpp")]
         output = folder / main.stem
         command = [compiler, *FLAGS, *flags, f"-I{folder}", *units, "-o", str(output)]
         result = subprocess.run(command, capture_output=True, text=True)
@@ -146,11 +146,11 @@ def _compile(main: Path, *, flags: Sequence[str], model: Path) -> Path:
     return program
 
 
-def _texts(main: Path, model: Path) -> dict[str, str]:
+def texts(main: Path, model: Path) -> dict[str, str]:
     """All C++ of a program, by the path that it is included by."""
     texts = {
         f"{name}/{path.name}": path.read_text("utf-8")
-        for name, folder in {"ser": SKETCH / "src" / "ser", "model": model}.items()
+        for name, folder in {**PORTABLE, "model": model}.items()
         for path in sorted(folder.iterdir())
         if path.suffix in (".h", ".cpp")
     }

@@ -23,6 +23,15 @@ EMOTION_COLOURS = {
     "surprise": "#ef8a3c",
     "unpleasant": "#8e3b46",
 }
+LED_COLOURS = {  # of the board's LED, by its names in `device.export.colours`, for screens
+    "red": "#e03131",
+    "green": "#37b24d",
+    "yellow": "#f2c037",
+    "blue": "#3b6fe0",
+    "magenta": "#c04fc0",
+    "cyan": "#22b8cf",
+    "white": "#f1f3f5",
+}
 LINE_COLOURS = (  # of seaborn's palette "deep"
     *("#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3"),
     *("#937860", "#da8bc3", "#8c8c8c", "#ccb974", "#64b5cd"),

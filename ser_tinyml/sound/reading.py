@@ -227,7 +227,13 @@ def channel_note(channel: int | None, channels: int) -> str:
     return f"channel {channel} of {channels}: the clearer one" if channel else ""
 
 
-def read(path: str | Path, *, sample_rate: int | None = None, pipes: bool = True) -> Sound:
+def read(
+    path: str | Path,
+    *,
+    sample_rate: int | None = None,
+    pipes: bool = True,
+    longest_s: float | None = None,
+) -> Sound:
     """Read a recording whole.
 
     Parameters
@@ -238,13 +244,15 @@ def read(path: str | Path, *, sample_rate: int | None = None, pipes: bool = True
         Rate to resample to, in Hz; the file's own if None.
     pipes
         Whether a pipe may be read.
+    longest_s
+        Seconds that it may last; None: no limit but that of memory.
 
     Raises
     ------
     Fault
-        If it cannot be used, or is longer than `MOST_HELD` samples.
+        If it cannot be used, lasts too long, or is longer than `MOST_HELD` samples.
     """
-    with Recording(path, pipes=pipes) as recording:
+    with Recording(path, pipes=pipes, longest_s=longest_s) as recording:
         samples = _held(recording.resampled(sample_rate), path)
         if not np.isfinite(samples).all():
             raise _fault(path, "values beyond what a float can hold", NOT_FINITE)

@@ -11,12 +11,12 @@ from typing import Self
 
 import flatbuffers
 import numpy as np
-from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from ser_tinyml import files
 from ser_tinyml.files import DataError
 from ser_tinyml.tflite import convert
 from ser_tinyml.tflite.convert import ConversionError
+from ser_tinyml.tflite.schema import schema
 
 _IDENTIFIER = b"TFL3"
 _ROOM = 1 << 18  # bytes that a flatbuffer is built in at first; it grows

@@ -1,7 +1,7 @@
 """Keras to ``.tflite``, through the fused LSTM operator; and what such a file says of itself.
 
 TensorFlow is imported only when something is converted: reading a file needs no more than the
-schema that comes with tflite-micro.
+schema that comes with a runtime.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from ser_tinyml.output import captured_output
+from ser_tinyml.tflite.schema import schema
 
 if TYPE_CHECKING:
     import pandas as pd

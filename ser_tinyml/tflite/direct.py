@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from ser_tinyml.tflite import convert
 from ser_tinyml.tflite.convert import ConversionError
@@ -24,6 +23,7 @@ from ser_tinyml.tflite.fixed_point import (
     scaling,
     sigmoid_table,
 )
+from ser_tinyml.tflite.schema import schema
 
 ROWS = 4  # rows of a weight matrix that are multiplied together; an LSTM has as many gates
 GATES = ("input", "forget", "cell", "output")

@@ -9,10 +9,10 @@ from typing import Any
 
 import flatbuffers
 import numpy as np
-from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from ser_tinyml.output import captured_output
 from ser_tinyml.tflite.convert import ConversionError
+from ser_tinyml.tflite.schema import schema
 
 SIGMOID_STEPS = 256  # entries of TFLite Micro's table: sigmoid(i / 24) in 16 bits
 GATE_SCALE = 2.0**-12  # of what goes into sigmoid and tanh

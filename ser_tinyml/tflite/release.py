@@ -169,6 +169,23 @@ class Release:
         """Scales and zero points of input and output."""
         return convert.io_quantisation(self.tflite)
 
+    @cached_property
+    def model_sha256(self) -> str:
+        """SHA-256 of the .tflite file."""
+        return files.sha256_bytes(self.tflite)
+
+    @cached_property
+    def model_id(self) -> str:
+        """16 hexadecimal digits over model, features, labels and normalisation."""
+        parts = [
+            self.model_sha256,
+            self.config.hash,
+            list(self.labels),
+            self.normalisation.mean.astype(float).tolist(),
+            self.normalisation.std.astype(float).tolist(),
+        ]
+        return files.sha256_json(parts)[:16]
+
     def inputs(self, features: np.ndarray) -> np.ndarray:
         """Features [shape=(…, n_inputs)], normalised and quantised to the model's int8."""
         return convert.quantise(self.normalisation.apply(features), *self.quantisation[:2])

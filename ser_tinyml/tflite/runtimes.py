@@ -129,7 +129,7 @@ class KerasRuntime(Runtime):
         return self._graph(features).numpy()
 
 
-class _TfliteRuntime(Runtime):
+class TfliteRuntime(Runtime):
     """A runtime of a ``.tflite`` file, one clip at a time."""
 
     def __init__(self, tflite: bytes) -> None:
@@ -191,7 +191,7 @@ class _TfliteRuntime(Runtime):
         return answers
 
 
-class LiteRTRuntime(_TfliteRuntime):
+class LiteRTRuntime(TfliteRuntime):
     """LiteRT, the runtime of phones and computers, on one thread.
 
     Parameters
@@ -222,7 +222,7 @@ class LiteRTRuntime(_TfliteRuntime):
         return self._interpreter.get_tensor(self._output)[0]
 
 
-class TfliteMicroRuntime(_TfliteRuntime):
+class TfliteMicroRuntime(TfliteRuntime):
     """TFLite Micro's reference kernels, compiled for this computer: what the board must equal.
 
     Parameters

@@ -26,12 +26,14 @@ WRITTEN = (RUN_DIR, "own_dir")  # folders that a stage writes to, so that it doe
 UPLOAD = "--profile nano33 --upload --port /dev/ttyACM0"
 READ_BY = {  # module: what it reads beside its own code
     "ser_tinyml.device.virtual": (
+        "firmware/arduino_nano33/src/lstm/*",
         "firmware/arduino_nano33/src/ser/*",
         "firmware/virtual_board/*.cpp",
     ),
     "ser_tinyml.device.export.sketch": (
         "firmware/arduino_nano33/*.ino",
         "firmware/arduino_nano33/sketch.yaml",
+        "firmware/arduino_nano33/src/lstm/*",
         "firmware/arduino_nano33/src/ser/*",
         "firmware/arduino_nano33/src/board/*",
     ),

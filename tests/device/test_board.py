@@ -17,7 +17,7 @@ from ser_tinyml.device import board, gate, report, virtual
 from ser_tinyml.device.board import Board
 from ser_tinyml.device.hearing import Hearing, save_clips
 from ser_tinyml.device.listening import LISTENING
-from ser_tinyml.device.protocol import BoardError, FrameType
+from ser_tinyml.device.protocol import BoardError, Decoder, Frame, FrameType
 from ser_tinyml.device.virtual import VirtualBoard
 from ser_tinyml.files import DataError
 from ser_tinyml.plots import live
@@ -169,6 +169,36 @@ def test_a_difference_is_seen(device, monkeypatch):
     rows = report.check_golden(device, small.golden_folder())
     assert not any(row["same_outputs"] for row in rows)
     assert "**differ**" in report.report(device, rows)
+
+
+def losing(monkeypatch, times: int) -> list[int]:
+    """Let the line lose a step frame of each of the first tests."""
+    honest, tests = Decoder.push, []
+
+    def lossy(self, data):
+        for item in honest(self, data):
+            if isinstance(item, Frame) and item.type == FrameType.TEST_DONE:
+                tests.append(item.sequence)
+                if len(tests) <= times:
+                    self.lost += 1
+            yield item
+
+    monkeypatch.setattr(Decoder, "push", lambda self, data: list(lossy(self, data)))
+    return tests
+
+
+def test_a_report_goes_on_after_a_lost_frame(device, monkeypatch):
+    losing(monkeypatch, 1)
+    rows = report.check_golden(device, small.golden_folder())
+    assert [row["asked_again"] for row in rows] == [1] + [0] * (len(rows) - 1)
+    assert all(row["same_outputs"] for row in rows)
+    assert "a frame was lost: 1." in report.report(device, rows)
+
+
+def test_a_line_that_loses_every_time_is_said_to(device, monkeypatch):
+    losing(monkeypatch, 1000)
+    with pytest.raises(BoardError, match="lost on the line"):
+        report.check_golden(device, small.golden_folder())
 
 
 def test_a_clip_has_to_be_one(device):

@@ -80,7 +80,12 @@ def golden_folder() -> Path:
 def run(name: str, *arguments: str, stdin: bytes = b"", model: Path | None = None) -> bytes:
     """Compile tests/firmware/<name>.cpp under the sanitizers and run it."""
     program = build(model or model_folder(), flags=SANITIZED, source=PROGRAMS / f"{name}.cpp")
-    done = subprocess.run([program, *arguments], input=stdin, capture_output=True, timeout=240)
+    return execute(program, *arguments, stdin=stdin)
+
+
+def execute(program: Path, *arguments: str, stdin: bytes = b"", timeout: int = 240) -> bytes:
+    """What a compiled program prints."""
+    done = subprocess.run([program, *arguments], input=stdin, capture_output=True, timeout=timeout)
     assert done.returncode == 0, done.stderr.decode()[-4000:]
     return done.stdout
 

@@ -17,14 +17,15 @@ from ser_tinyml.files import DataError
 
 # Function whose calls are followed: what it is called. None calls another.
 STAGES = {
+    "ser::EnergyGate::Push": "energy, asleep, 32 ms",
     "ser::FeatureExtractor::LogMel": "bands, a frame",
-    "ser::LevelDb": "level, a frame",
     "ser::PeakDb": "peak, a loud frame",
     "ser::PitchTracker::Push": "pitch, a frame",
     "ser::Cepstra::Push": "cepstra, a frame",
     "ser::DirectEngine::Step": "network, a step",
 }
-*FRAME, STEP = STAGES.values()
+ASLEEP, *FRAME, STEP = STAGES.values()
+KERNEL = {"ser::OtherEngine::Step": STEP}  # of the program with engine 1's kernel
 PITCH = "ser::PitchTracker::Push"  # which a model without a pitch has not
 CLOCK_HZ = 64e6
 TRACED_STEPS = 4
@@ -54,7 +55,9 @@ class Cost:
         return 1e3 * self.cycles / CLOCK_HZ
 
 
-def measure(program: Path, *, steps: int = TRACED_STEPS) -> dict[str, Cost]:
+def measure(
+    program: Path, *, stages: Mapping[str, str] = STAGES, steps: int = TRACED_STEPS
+) -> dict[str, Cost]:
     """Follow the program instruction by instruction through the first steps of its first clip.
 
     It goes on until each function was called, for the first frames may be quiet.
@@ -62,24 +65,28 @@ def measure(program: Path, *, steps: int = TRACED_STEPS) -> dict[str, Cost]:
     Each instruction takes the cycles of ARM's technical reference manual for the Cortex-M4: see
     `instruction_cycles`.
 
+    Parameters
+    ----------
+    stages
+        Function whose calls are followed: what it is called; `STEP` among them.
+
     Returns
     -------
     costs
-        What `STAGES` calls a function: what a call took.
+        What `stages` calls a function: what a call took.
 
     Raises
     ------
     DataError
         If a function was never called.
     """
-    entries = _entries(program)
-    meter = _Meter(disassemble(program), entries)
+    meter = _Meter(disassemble(program), _entries(program, stages))
     for address in _trace(program):
         meter.take(address)
         if len(meter.calls[STEP]) >= steps and all(meter.calls.values()):
             break
     if not all(meter.calls.values()):
-        raise DataError(f"{QEMU}: expected calls of {sorted(STAGES)}, found {meter.calls}")
+        raise DataError(f"{QEMU}: expected calls of {sorted(stages)}, found {meter.calls}")
     return {
         name: Cost(
             len(calls),
@@ -102,9 +109,8 @@ class _Meter:
 
     def __init__(self, code: Mapping[int, Instruction], entries: Mapping[int, str]) -> None:
         there = set(entries.values())
-        self.calls: dict[str, list[tuple[int, int]]] = {
-            name: [] for name in STAGES.values() if name in there
-        }
+        names = [name for name in STAGES.values() if name in there]
+        self.calls: dict[str, list[tuple[int, int]]] = {name: [] for name in names}
         self._code, self._entries = code, entries
         self._stage, self._back, self._count, self._cycles = "", 0, 0, 0
         self._previous = Instruction(0, 0, frozenset(), frozenset())
@@ -207,16 +213,16 @@ def disassemble(program: Path) -> dict[int, Instruction]:
     return code
 
 
-def _entries(program: Path) -> dict[int, str]:
-    """Where the functions of `STAGES` begin, and what they are called."""
+def _entries(program: Path, stages: Mapping[str, str]) -> dict[int, str]:
+    """Where the functions of `stages` begin, and what they are called."""
     symbols = run([f"{PREFIX}nm", "-C", program])
     found = {
-        int(address, 16): STAGES[name]
+        int(address, 16): stages[name]
         for address, name in re.findall(r"^([0-9a-f]+) T ([\w:]+)\(", symbols, re.M)
-        if name in STAGES
+        if name in stages
     }
-    if not set(STAGES.values()) - {STAGES[PITCH]} <= set(found.values()):
-        raise DataError(f"{program}: expected functions {sorted(STAGES)}, found {found}")
+    if not set(stages.values()) - {STAGES[PITCH]} <= set(found.values()):
+        raise DataError(f"{program}: expected functions {sorted(stages)}, found {found}")
     return found
 
 

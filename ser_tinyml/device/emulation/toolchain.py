@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from ser_tinyml.device import SKETCH
+from ser_tinyml import files
+from ser_tinyml.device import PORTABLE
 from ser_tinyml.files import DataError
 from ser_tinyml.provenance import ROOT
 
@@ -23,9 +25,24 @@ LIBRARIES = {  # header: Debian package
     "string.h": "libnewlib-arm-none-eabi",
     "cstdint": "libstdc++-arm-none-eabi-newlib",
 }
-PROCESSOR = ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=softfp", "-mfpu=fpv4-sp-d16")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A processor, and the machine of QEMU that has it."""
+
+    name: str
+    machine: str
+    flags: tuple[str, ...]
+
+
+CORTEX_M4F = Target(
+    "Cortex-M4F",
+    "mps2-an386",
+    ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=softfp", "-mfpu=fpv4-sp-d16"),
+)
+CORTEX_M3 = Target("Cortex-M3", "mps2-an385", ("-mcpu=cortex-m3", "-mthumb", "-mfloat-abi=soft"))
 FLAGS = (  # of the Arduino core for this board
-    *PROCESSOR,
     "-Os",
     "-std=gnu++14",
     "-fno-rtti",
@@ -66,15 +83,38 @@ def check_tools() -> None:
         )
 
 
-def build(folder: Path, model: str | Path) -> Path:
+DIRECT = ("-DSER_ENGINE=SER_ENGINE_DIRECT",)
+KERNEL = (  # engine 1's LSTM without TFLite Micro around it
+    "-DSER_ENGINE=SER_ENGINE_OTHER",
+    '-DSER_ENGINE_HEADER="../emulate/kernel_engine.h"',
+)
+
+
+def build(
+    folder: Path,
+    model: str | Path,
+    *,
+    engine: Sequence[str] = DIRECT,
+    made: Mapping[str, str] | None = None,
+    main: str = "emulate",
+    target: Target = CORTEX_M4F,
+) -> Path:
     """Compile and link for the bare processor; the program's path.
 
     Parameters
     ----------
     folder
-        To build in; exists and is empty.
+        To build in; is made, and must not be there.
     model
         Folder with the generated sources of a model.
+    engine
+        Flags that choose it: `DIRECT` or `KERNEL`.
+    made
+        Name and text of sources that are made for this model.
+    main
+        Folder in ``firmware`` whose program it is; the startup is that of ``emulate``.
+    target
+        What to compile for.
 
     Raises
     ------
@@ -86,25 +126,32 @@ def build(folder: Path, model: str | Path) -> Path:
         raise DataError(
             f"{model}: expected a model's generated sources, found no direct_tables.cpp"
         )
-    shutil.copytree(model, folder / "model")
-    shutil.copytree(SKETCH / "src" / "ser", folder / "ser")
-    shutil.copytree(ROOT / "firmware" / "emulate", folder / "emulate")
-    sources = [
-        *sorted((folder / "ser").glob("*.cpp")),
-        *sorted((folder / "model").glob("*.cpp")),
-        *sorted((folder / "emulate").glob("*.cpp")),
-    ]
+    for name, text in (made or {}).items():
+        files.write_text(folder / "emulate" / name, text)
+    sources = _copied(folder, model=model, main=main)
     compiler = f"{PREFIX}g++"
     objects = []
     for source in sources:
         objects.append(source.with_suffix(".o"))
-        run([compiler, *FLAGS, *WARNINGS, "-DSER_ENGINE=SER_ENGINE_DIRECT", "-c", source, "-o",
+        run([compiler, *target.flags, *FLAGS, *WARNINGS, *engine, "-c", source, "-o",
               objects[-1]])  # fmt: skip
     program = folder / "program.elf"
     script = folder / "emulate" / "mps2_an386.ld"
-    run([compiler, *PROCESSOR, "-nostartfiles", "--specs=nano.specs", "--specs=nosys.specs",
+    run([compiler, *target.flags, "-nostartfiles", "--specs=nano.specs", "--specs=nosys.specs",
           "-Wl,--gc-sections", "-T", script, *objects, "-o", program])  # fmt: skip
     return program
+
+
+def _copied(folder: Path, *, model: Path, main: str) -> list[Path]:
+    """Copy all that a program is made of; what is to be compiled."""
+    places = {**PORTABLE, "model": model, "emulate": ROOT / "firmware" / "emulate"}
+    places |= {main: ROOT / "firmware" / main}
+    for name, place in places.items():
+        shutil.copytree(place, folder / name, dirs_exist_ok=True)
+    compiled = [name for name in places if name != "emulate" or main == name]
+    sources = [path for name in compiled for path in sorted((folder / name).glob("*.cpp"))]
+    startup = folder / "emulate" / "startup.cpp"
+    return sources if startup in sources else [*sources, startup]
 
 
 def sections(program: Path) -> list[tuple[str, int, int]]:
@@ -130,8 +177,8 @@ def run(command: Sequence[str | Path]) -> str:
     return done.stdout
 
 
-def emulator(program: Path, *options: str) -> list[str]:
+def emulator(program: Path, *options: str, target: Target = CORTEX_M4F) -> list[str]:
     """The command that runs a program, which reads and writes files where it is started."""
-    return [QEMU, "-M", "mps2-an386", "-nographic", "-monitor", "none", "-serial", "none",
+    return [QEMU, "-M", target.machine, "-nographic", "-monitor", "none", "-serial", "none",
             "-semihosting-config", "enable=on,target=native", *options,
             "-kernel", str(program)]  # fmt: skip

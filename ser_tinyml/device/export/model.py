@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 
-from ser_tinyml import files
 from ser_tinyml.files import DataError
 from ser_tinyml.tflite import convert, direct
 from ser_tinyml.tflite.release import Release
@@ -37,23 +36,6 @@ class Export(Release):
                 f"{self.folder / 'labels.json'}: expected names that take {LABELS_ROOM} bytes in a "
                 f"line of the board's status, found {room}: fewer or shorter ones"
             )
-
-    @cached_property
-    def model_sha256(self) -> str:
-        """SHA-256 of the .tflite file."""
-        return files.sha256_bytes(self.tflite)
-
-    @cached_property
-    def model_id(self) -> str:
-        """16 hexadecimal digits over model, features, labels and normalisation."""
-        parts = [
-            self.model_sha256,
-            self.config.hash,
-            list(self.labels),
-            self.normalisation.mean.astype(float).tolist(),
-            self.normalisation.std.astype(float).tolist(),
-        ]
-        return files.sha256_json(parts)[:16]
 
     @cached_property
     def runtime(self) -> TfliteMicroRuntime:

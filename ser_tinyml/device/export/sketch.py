@@ -9,7 +9,8 @@ from ser_tinyml.files import DataError
 from ser_tinyml.provenance import shipped
 
 SKETCH = shipped("firmware/arduino_nano33")
-PARTS = ("*.ino", "sketch.yaml", "src/ser/*", "src/board/*")  # all but the model and its clips
+# All but the model and its clips.
+PARTS = ("*.ino", "sketch.yaml", "src/lstm/*", "src/ser/*", "src/board/*")
 
 
 def write_sketch(folder: str | Path, model: str | Path) -> list[Path]:

@@ -71,7 +71,7 @@ int main(int count, char** arguments) {
   if (count != 3) return 3;
   const std::uint64_t wanted = std::strtoull(arguments[1], nullptr, 10);
   state = static_cast<std::uint32_t>(std::atoi(arguments[2])) * 2654435761u + 1;
-  static Device device(Microseconds, {"fuzzed", "power", 0});
+  static Device device(Microseconds, {"fuzzed", "power", 0, nullptr});
   if (device.Begin() != Status::kOk) return 2;
   std::uint64_t sent = 0;
   std::vector<std::uint8_t> bytes;

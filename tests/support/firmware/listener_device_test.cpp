@@ -55,7 +55,7 @@ void Ask(Device* device, const char* line) {
 }
 
 void Good() {
-  static Device device(Microseconds, {"board", "power", 1000});
+  static Device device(Microseconds, {"board", "power", 1000, nullptr});
   CHECK(device.Begin() == Status::kOk);
   CHECK(Has(Said(&device), "\"event\":\"ready\""));
   CHECK(device.led().settling && device.led().blink_code == 0);
@@ -120,7 +120,7 @@ void Good() {
 }
 
 void Wrong() {
-  static Device device(Microseconds, {"board", "power", 0});
+  static Device device(Microseconds, {"board", "power", 0, nullptr});
   CHECK(device.Begin() == Status::kModelMismatch);
   CHECK(device.led().blink_code == 2);
   std::string said = Said(&device);

@@ -2,6 +2,8 @@
 
 #include <Arduino.h>
 
+#include "options.h"
+
 namespace board {
 namespace {
 
@@ -38,9 +40,14 @@ void ShowLed(const ser::LedState& state, std::uint32_t now_ms) {
     digitalWrite(LED_BUILTIN, LOW);
     return;
   }
+#if SER_LOW_POWER
+  WriteColour(0);  // a light takes more than all the rest: only faults are shown
+  digitalWrite(LED_BUILTIN, LOW);
+#else
   WriteColour(static_cast<int>(state.colour));
   const bool orange = state.settling ? now_ms / kSettleMs % 2 == 0 : state.speech;
   digitalWrite(LED_BUILTIN, orange ? HIGH : LOW);
+#endif
 }
 
 }  // namespace board

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "../ser/power_config.h"
+
 // 1: tell each final decision over Bluetooth Low Energy. Needs the library ArduinoBLE.
 #ifndef SER_BLE
 #define SER_BLE 0
@@ -15,14 +17,21 @@
 #define SER_FLASH_CACHE 1
 #endif
 
+// 1: the microphone through the core's library PDM, as in the first versions. It hands out the buffer
+// that is just being filled. It stays until somebody with a board has compared the two.
+#ifndef SER_CORE_PDM
+#define SER_CORE_PDM 0
+#endif
+
 namespace board {
 
 // The microphone settles for some seconds after it was switched on
 // (https://github.com/arduino/ArduinoCore-mbed/issues/674).
 constexpr std::uint32_t kSettleMs = 4000;
 
-// Of the microphone, 0 to 80 in half dB. 20 is the core's default.
-constexpr int kMicrophoneGain = 20;
+// Digital gain of the microphone, -20 to 20 dB. The net was trained for 0 (ser_tinyml/sound/
+// degrade.py); the core's own default is -10.
+constexpr float kMicrophoneGainDb = 0.0f;
 
 }  // namespace board
 

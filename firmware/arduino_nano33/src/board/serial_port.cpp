@@ -3,10 +3,12 @@
 #include <Arduino.h>
 #include <mbed.h>
 
+#include "../ser/usb_packet.h"
+#include "system.h"
+
 namespace board {
 namespace {
 
-constexpr std::size_t kPacket = 64;  // bytes of a USB packet
 constexpr std::uint32_t kStackSize = 2048;
 
 ser::Device* device = nullptr;
@@ -17,12 +19,14 @@ rtos::Thread writer(osPriorityAboveNormal, kStackSize, stack, "serial");
 // Serial.write waits until the host has taken the bytes, and a host may take its time: a thread of
 // its own does the waiting. It runs when a packet has gone, for some microseconds.
 void Write() {
+  const auto take = [](std::uint8_t* bytes, std::size_t count) {
+    return device->TakeBytes(bytes, count);
+  };
+  const auto write = [](const std::uint8_t* bytes, std::size_t count) {
+    Serial.write(bytes, count);  // does nothing when nobody listens
+  };
   for (;;) {
-    std::uint8_t bytes[kPacket];
-    const std::size_t count = device->TakeBytes(bytes, sizeof(bytes));
-    if (count > 0) {
-      Serial.write(bytes, count);  // does nothing when nobody listens
-    } else {
+    if (!ser::SendPacket(take, write)) {
       rtos::ThisThread::sleep_for(std::chrono::milliseconds(2));
     }
   }
@@ -32,11 +36,13 @@ void Write() {
 
 void BeginSerial(ser::Device* of) {
   device = of;
+  if (!HasUsb()) return;  // and no thread wakes to look
   Serial.begin(115200);  // of no meaning to USB
   writer.start(Write);
 }
 
 void ReceiveSerial() {
+  if (!HasUsb()) return;
   const bool now = Serial;  // sleeps for a millisecond
   if (connected && !now) device->Disconnected();
   connected = now;

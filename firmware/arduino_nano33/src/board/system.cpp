@@ -22,7 +22,51 @@ void EverySecond() {
   NVIC_SystemReset();
 }
 
+#if SER_LOW_POWER
+rtos::Semaphore sound(0, 1);
+bool usb_off = false;
+
+bool HasHost() { return (NRF_POWER->USBREGSTATUS & POWER_USBREGSTATUS_VBUSDETECT_Msk) != 0; }
+#endif
+
 }  // namespace
+
+#if SER_LOW_POWER
+
+void SavePower() {
+  NRF_POWER->DCDCEN = POWER_DCDCEN_DCDCEN_Enabled << POWER_DCDCEN_DCDCEN_Pos;
+  for (const int pin : {PIN_ENABLE_SENSORS_3V3, PIN_ENABLE_I2C_PULLUP, LED_PWR}) {
+    pinMode(pin, OUTPUT);
+    digitalWrite(pin, LOW);
+  }
+  usb_off = !HasHost();
+  if (usb_off) NRF_USBD->ENABLE = USBD_ENABLE_ENABLE_Disabled << USBD_ENABLE_ENABLE_Pos;
+}
+
+bool HasUsb() { return !usb_off; }
+
+void WaitForSound() {
+  sound.try_acquire_for(std::chrono::milliseconds(100));  // meanwhile the idle thread sleeps (WFE)
+  if (usb_off && HasHost()) NVIC_SystemReset();           // and begins again with USB
+}
+
+void SoundCame() { sound.release(); }
+
+#else
+
+void SavePower() {}
+bool HasUsb() { return true; }
+void WaitForSound() { delay(1); }
+void SoundCame() {}
+
+#endif
+
+void BeginCycles() {
+  CoreDebug->DEMCR = CoreDebug->DEMCR | CoreDebug_DEMCR_TRCENA_Msk;
+  DWT->CTRL = DWT->CTRL | DWT_CTRL_CYCCNTENA_Msk;
+}
+
+std::uint32_t Cycles() { return DWT->CYCCNT; }
 
 const char* ResetReason() {
   const std::uint32_t reason = NRF_POWER->RESETREAS;

@@ -8,7 +8,6 @@ namespace ser {
 namespace {
 
 constexpr std::uint32_t kHoldMs = 2000;
-constexpr std::uint32_t kSamplesPerMs = model::kSampleRate / 1000;
 constexpr std::uint32_t kSameSamples = 2 * model::kSampleRate;  // no microphone is so quiet
 
 static_assert(16 + 5 * model::kInputCount + model::kLabelCount <= kMaxPayload,
@@ -46,8 +45,9 @@ Device::Device(Clock clock, const DeviceSettings& settings)
 
 Status Device::Begin() {
   clock_seen_us_ = clock_();
+  if (settings_.cycles != nullptr) awake_cycles_seen_ = settings_.cycles();
   begun_ = true;
-  settling_samples_ = settings_.settle_ms * kSamplesPerMs;
+  MicrophoneStarted();
   listener_.Restart(ListenMode::kLive);
   const Status status =
       model::FilesBelongTogether() ? listener_.Begin() : Status::kModelMismatch;
@@ -62,6 +62,11 @@ void Device::Advance() {
   clock_rest_us_ += now_us - clock_seen_us_;
   clock_seen_us_ = now_us;
   now_ms_ += clock_rest_us_ / 1000;
+  if (settings_.cycles != nullptr) {
+    const std::uint32_t cycles = settings_.cycles();
+    awake_cycles_ += cycles - awake_cycles_seen_;
+    awake_cycles_seen_ = cycles;
+  }
   clock_rest_us_ %= 1000;
 }
 
@@ -71,6 +76,10 @@ std::uint32_t Device::heard_ms() const {
 
 void Device::Listen() {
   listener_.Restart(ListenMode::kLive);
+  Forget();
+}
+
+void Device::Forget() {
   display_.Clear();
   speech_ = false;
   line_label_ = kUnsure;
@@ -80,7 +89,10 @@ bool Device::Poll() {
   Advance();
   parser_.Tick(Now());
   if (fault_ != Status::kOk && Now() - fault_said_ms_ >= kFaultEveryMs) SendFault();
-  if (fault_ == Status::kOverrun && Now() - overrun_ms_ >= kOverrunShownMs) Recover();
+  // The end of an overrun changes nothing but what is shown, and that not in the midst of speech.
+  if (fault_ == Status::kOverrun && Now() - overrun_ms_ >= kOverrunShownMs && !speech_) {
+    SayRecovered();
+  }
   if (testing_) {
     sound_.Discard();
     if (finishing_ && sent_.Room() >= kRoomToAnswer && !listener_.PushSilence()) SendTestDone();
@@ -114,7 +126,7 @@ bool Device::Hear() {
   }
   if (fault_ != Status::kOk && fault_ != Status::kOverrun) return true;
   const std::uint32_t began_us = clock_();
-  listener_.Push(chunk_, count);
+  if (WorthHearing(chunk_, count)) listener_.Push(chunk_, count);
   busy_us_ += clock_() - began_us;
   busy_samples_ += static_cast<std::uint32_t>(count);
   if (busy_samples_ >= 60u * model::kSampleRate) {  // the load is that of the last minute or two
@@ -124,11 +136,32 @@ bool Device::Hear() {
   return true;
 }
 
+// Always, in a build that does not save power, and while somebody looks on.
+bool Device::WorthHearing(const std::int16_t* samples, std::size_t count) {
+#if SER_LOW_POWER
+  if (streaming_) {
+    energy_.Forget();  // all of it is heard
+    return true;
+  }
+  const bool worth = energy_.Push(samples, count);
+  if (energy_.Woke()) {
+    listener_.Interrupt();
+    std::int16_t kept[64];
+    for (std::size_t n; (n = energy_.TakeKept(kept, 64)) > 0;) listener_.Push(kept, n);
+  }
+  return worth;
+#else
+  (void)samples;
+  return count > 0;
+#endif
+}
+
 // What is in the ring has a gap after it: speech across it would be none.
 void Device::HearOverrun() {
   lost_seen_ = sound_.Lost();
   sound_.Discard();
-  Listen();
+  listener_.Interrupt();
+  Forget();
   const bool said = fault_ == Status::kOverrun;
   overrun_ms_ = Now();
   if (!said && fault_ == Status::kOk) Fail(Status::kOverrun, "sound was lost: too slow");
@@ -168,8 +201,12 @@ void Device::Fail(Status status, const char* detail) {
 }
 
 void Device::Recover() {
-  fault_ = Status::kOk;
   Listen();
+  SayRecovered();
+}
+
+void Device::SayRecovered() {
+  fault_ = Status::kOk;
   Send(line_, JsonLine(line_, sizeof(line_))
                   .Text("event", "recovered")
                   .Natural("time_ms", heard_ms())
@@ -380,10 +417,12 @@ void Device::SendStatus(const char* event) {
            .Natural("heard_ms", heard_ms())
            .Natural("decisions", told_.number)
            .Natural("lost_samples", sound_.Lost())
+           .Natural("late_buffers", late_.load())
            .Natural("lost_lines", lines_lost_)
            .Natural("not_understood", garbage_)
            .Natural("features_us", features_us_)
            .Natural("engine_us", engine_us_)
+           .Natural("awake_kcycles", static_cast<std::uint32_t>(awake_cycles_ / 1000))
            .Number("load", busy_samples_ > 0 ? static_cast<float>(busy_us_) / heard_us : 0.0f, 4)
            .End());
 }

@@ -5,11 +5,15 @@
 #ifndef SER_DEVICE_H_
 #define SER_DEVICE_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
+#include "../model/feature_settings.h"
 #include "decision.h"
+#include "energy_gate.h"
 #include "listener.h"
+#include "power_config.h"
 #include "protocol.h"
 #include "ring_buffer.h"
 #include "status.h"
@@ -20,6 +24,7 @@ struct DeviceSettings {
   const char* board;        // its name
   const char* reset;        // why it started
   std::uint32_t settle_ms;  // the microphone's first sound is thrown away
+  Clock cycles;             // of the processor while it is awake, wraps around; null: not counted
 };
 
 struct LedState {
@@ -43,6 +48,13 @@ class Device final : private ListenerSink, private ParserSink {
   void OnMicrophone(const std::int16_t* samples, std::size_t count) {
     sound_.Write(samples, count);
   }
+
+  // From the interrupt too: what the driver lost, and that an interrupt came late.
+  void OnMicrophoneLost(std::size_t count) { sound_.Lose(static_cast<std::uint32_t>(count)); }
+  void OnMicrophoneLate() { late_.store(late_.load(std::memory_order_relaxed) + 1); }
+
+  // The microphone was switched on, at first or again: it settles before it is listened to.
+  void MicrophoneStarted() { settling_samples_ = settings_.settle_ms * kSamplesPerMs; }
 
   // The microphone's driver tells what happened to it.
   void SetMicrophoneFault(const char* detail) { Fail(Status::kMicrophone, detail); }
@@ -78,6 +90,7 @@ class Device final : private ListenerSink, private ParserSink {
   const Told& told() const { return told_; }
 
  private:
+  static constexpr std::uint32_t kSamplesPerMs = model::kSampleRate / 1000;
   static constexpr std::size_t kSoundCapacity = 4096;  // samples: 256 ms at 16 kHz
   static constexpr std::size_t kSentCapacity = 4096;
   static constexpr std::size_t kRoomToAnswer = 2048;
@@ -98,11 +111,14 @@ class Device final : private ListenerSink, private ParserSink {
   std::uint32_t Now() const { return now_ms_; }
   void Advance();
   void Listen();
+  void Forget();
   bool Hear();
+  bool WorthHearing(const std::int16_t* samples, std::size_t count);
   void HearOverrun();
   void WatchForSilence(const std::int16_t* samples, std::size_t count);
   void Fail(Status status, const char* detail);
   void Recover();
+  void SayRecovered();
   void SendFault();
   void SendStatus(const char* event);
   void SendReply(const char* command);
@@ -127,7 +143,15 @@ class Device final : private ListenerSink, private ParserSink {
   std::uint32_t fault_said_ms_ = 0;
   std::uint32_t overrun_ms_ = 0;
   std::uint32_t lost_seen_ = 0;
+  std::atomic<std::uint32_t> late_{0};  // interrupts of the microphone
   bool begun_ = false;
+
+#if SER_LOW_POWER
+  EnergyGate energy_{1000 * kChunk / model::kSampleRate};
+#endif
+
+  std::uint32_t awake_cycles_seen_ = 0;
+  std::uint64_t awake_cycles_ = 0;  // since Begin
 
   std::uint32_t now_ms_ = 0;  // since Begin
   std::uint32_t clock_seen_us_ = 0;
@@ -160,7 +184,7 @@ class Device final : private ListenerSink, private ParserSink {
 
   std::int16_t chunk_[kChunk];
   std::uint8_t frame_[kMaxFrame];
-  char line_[1024];
+  char line_[1088];
 };
 
 }  // namespace ser

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "../lstm/unit.h"
 #include "../model/direct_tables.h"
 #include "status.h"
 
@@ -19,9 +20,11 @@ class DirectEngine {
 
  private:
   bool begun_ = false;
+  int turn_ = 0;  // which of hidden_ is that of the last step
+  lstm::UnitSettings units_[model::kDirectLstmCount];
   // Activations are kept as int16, two a word, for the dual multiplies; kDirect... are padded sizes.
-  alignas(4) std::int16_t work_[2][model::kDirectWidth];
-  alignas(4) std::int16_t hidden_[model::kDirectHiddenCount];
+  alignas(4) std::int16_t input_[model::kDirectWidth];
+  alignas(4) std::int16_t hidden_[2][model::kDirectHiddenCount];  // of the last step and the next
   std::int16_t cell_[model::kDirectCellCount];
 };
 

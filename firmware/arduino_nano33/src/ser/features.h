@@ -9,7 +9,7 @@
 
 namespace ser {
 
-// Power in mel bands. It has no memory but its work space.
+// Power in mel bands, and in all of them.
 class FeatureExtractor {
  public:
   // Takes kWindowLength samples, gives kMelCount bands in dB: 10 log10 of the power, not below
@@ -19,7 +19,11 @@ class FeatureExtractor {
   // The power spectrum of the last window, kBinCount values of a scale of their own.
   const float* power() const { return signal_; }
 
+  // The power of all bands of the last window, in dB.
+  float level_db() const { return level_db_; }
+
  private:
+  float level_db_ = 0.0f;
   alignas(16) float signal_[model::kFftLength];
   alignas(16) float work_[model::kFftLength];
 };

@@ -27,6 +27,12 @@ void SpeechGate::Reset() {
   loud_ = false;
 }
 
+void SpeechGate::Interrupt() {
+  run_ = 0;
+  speech_ = false;
+  loud_ = false;
+}
+
 GateEvent SpeechGate::Push(float level_db) {
   if (floor_age_ < 0 || level_db <= floor_db_) {
     floor_db_ = level_db;

@@ -17,7 +17,7 @@ struct GateSettings {
 
 enum class GateEvent : std::uint8_t { kQuiet, kOnset, kSpeech, kEnd };
 
-// The power of a frame in dB from its bands in dB.
+// The power of a frame in dB from its bands in dB, where FeatureExtractor::level_db is not at hand.
 float LevelDb(const float* bands, int count);
 
 // The loudest band of a frame in dB over the mean of all.
@@ -30,6 +30,9 @@ class SpeechGate {
   explicit SpeechGate(const GateSettings& settings) : settings_(settings) {}
 
   void Reset();
+
+  // Sound was lost: speech is over, if there was any; the floor stays.
+  void Interrupt();
 
   // Takes the level of the next frame. kOnset and kEnd come once each.
   GateEvent Push(float level_db);

@@ -31,6 +31,15 @@ Listener::Listener(Clock clock, ListenerSink* sink)
 void Listener::Restart(ListenMode mode) {
   mode_ = mode;
   gate_.Reset();
+  StartOver();
+}
+
+void Listener::Interrupt() {
+  gate_.Interrupt();
+  StartOver();
+}
+
+void Listener::StartOver() {
   tracker_.Restart();
   window_open_ = false;
   clip_done_ = false;
@@ -80,7 +89,7 @@ bool Listener::PushSilence() {
 
 void Listener::Frame(const float* bands, std::uint32_t began_us) {
   const std::uint32_t frame = frames_++;
-  const float level_db = LevelDb(bands, model::kMelCount);
+  const float level_db = extractor_.level_db();
   levels_[frame % kHistory] = level_db;
   const GateEvent event = gate_.Push(level_db);
   sink_->OnFrame({frame, level_db, gate_.floor_db(), event});

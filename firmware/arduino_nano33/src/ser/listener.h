@@ -62,6 +62,9 @@ class Listener {
   // Forgets all sound.
   void Restart(ListenMode mode);
 
+  // Sound was lost: what comes next is the first of all, but the floor of noise is known.
+  void Interrupt();
+
   // Any number of samples; each hop is worked through at once.
   void Push(const std::int16_t* samples, std::size_t count);
 
@@ -89,6 +92,7 @@ class Listener {
 
   // Whether a window's beginning moves on to where speech begins.
   bool Follows() const { return model::kHasOnset && mode_ != ListenMode::kWholeClip; }
+  void StartOver();
   void Frame(const float* bands, std::uint32_t began_us);
   void OpenWindow(std::uint32_t first_frame);
   void Hear(float level_db, const float* bands);

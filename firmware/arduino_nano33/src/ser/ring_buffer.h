@@ -19,8 +19,7 @@ class RingBuffer {
   bool Write(const T* items, std::size_t count) {
     const std::uint32_t head = head_.load(std::memory_order_relaxed);
     if (count > kCapacity - (head - tail_.load(std::memory_order_acquire))) {
-      lost_.store(lost_.load(std::memory_order_relaxed) + static_cast<std::uint32_t>(count),
-                  std::memory_order_release);
+      Lose(static_cast<std::uint32_t>(count));
       return false;
     }
     const std::size_t start = head % kCapacity;
@@ -29,6 +28,11 @@ class RingBuffer {
     std::memcpy(items_, items + first, (count - first) * sizeof(T));
     head_.store(head + static_cast<std::uint32_t>(count), std::memory_order_release);
     return true;
+  }
+
+  // Producer: counts what never came.
+  void Lose(std::uint32_t count) {
+    lost_.store(lost_.load(std::memory_order_relaxed) + count, std::memory_order_release);
   }
 
   // Consumer: gives at most `count` items, and how many they are.
