@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ser_tinyml.features import FeatureConfig, cepstra, frame_augment, frame_values
+from ser_tinyml.features import FeatureConfig, cepstra, frame_augment
 from ser_tinyml.features.frame_augment import FrameAugmentConfig
 from ser_tinyml.files import DataError
 from ser_tinyml.nets import models
@@ -20,10 +20,9 @@ from ser_tinyml.training.config import TrainingConfig
 from ser_tinyml.training.net import TrainedNet, rounded, step_weight
 
 CLASSES = ["neutral", "happy", "surprise", "unpleasant"]
-VALUES = {"n_frames": 12, "n_mels": 8, "n_mfcc": 3, "delta_frames": 1, "stack": 2} | {
-    "level": "absolute"
-}
-CONFIG = FeatureConfig(name="small", **VALUES)
+CONFIG = FeatureConfig(
+    name="small", n_frames=12, n_mels=8, n_mfcc=3, delta_frames=1, stack=2, level="absolute"
+)
 ROWS, TRAIN, VALIDATION = 160, 100, 40
 PLAIN = {  # nothing that is drawn, averaged or weighted
     **{"averaging": 0.0, "class_weights": "none", "versions": "all", "speaker_clips": 0},
@@ -228,36 +227,6 @@ def test_frames_are_new_in_every_epoch_and_reach_the_net_as_features(data, frame
     own = frames.windows[rows, margin : margin + CONFIG.n_frames].astype(np.float32)
     expected = cepstra(own, CONFIG).reshape(found.shape)
     np.testing.assert_allclose(found, still.normalisation.apply(expected), rtol=1e-5, atol=1e-5)
-
-
-def test_the_pitch_is_changed_with_its_frames_and_counts_in_the_identity(data, frames) -> None:
-    config = FeatureConfig(name="sung", **{**VALUES, "pitch": True, "n_fft": 1024})
-    rng = np.random.default_rng(5)
-    tracks = rng.uniform(0, 1, (*frames.windows.shape[:2], 2)).astype(np.float16)
-    features = rng.normal(size=(ROWS, *config.feature_shape)).astype(np.float32)
-    sung = replace(frames, config=config, tracks=tracks, augmentation=frame_augment.NONE)
-
-    def read(frames: Frames) -> Batches:
-        return gathered((features, data[1]), frames, input_noise=0.0, nonspeech=0.5)
-
-    rows = np.arange(10)
-    found = read(sung).batch(rows, np.random.default_rng(0))[0]
-    margin = frame_augment.margin(config)
-    own = slice(margin, margin + config.n_frames)
-    expected = frame_values(
-        frames.windows[rows, own].astype(np.float32), tracks[rows, own], config
-    ).reshape(10, *config.feature_shape)
-    np.testing.assert_allclose(
-        found[:10], read(sung).normalisation.apply(expected), rtol=1e-5, atol=1e-5
-    )
-    assert found.shape == (15, *config.feature_shape)
-    drawn = read(replace(sung, augmentation=FrameAugmentConfig()))
-    again = drawn.batch(rows, np.random.default_rng(0))[0].reshape(15, config.n_frames, -1)
-    assert (again[:10, :, -3:] != found[:10].reshape(10, config.n_frames, -1)[:, :, -3:]).any()
-    names = [read(f).identity(options()) for f in (sung, replace(sung, tracks=tracks[::-1]))]
-    assert names[0] != names[1]
-    with pytest.raises(DataError, match="rows of tracks"):
-        read(replace(sung, tracks=tracks[1:]))
 
 
 def test_rows_of_no_class_move_the_emotions_alone(data, eager) -> None:
