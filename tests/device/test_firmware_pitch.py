@@ -138,13 +138,15 @@ def test_board_and_python_hear_the_same_in_a_stream() -> None:
     bands = listener.long_bands(samples / np.float32(32768), CONFIG)
     track = listener.long_track(samples / np.float32(32768), CONFIG)
     assert len(heard.windows) > 2
+    voiced = 0
     for window in heard.windows:
         frames = range(window.first, window.last + 1)
         own = slice(window.first, window.last + 1)
         expected = features.frame_values(bands[own], track[own], CONFIG)
         board = np.array([found[frame] for frame in frames])
         np.testing.assert_allclose(board[:, -3:], expected[:, -3:], atol=2e-4)
-        assert expected[:, -3].any() and expected[:, -1].any()
+        voiced += bool(expected[:, -3].any() and expected[:, -1].any())
+    assert voiced > 1
 
 
 def test_a_clip_has_the_features_of_python() -> None:
