@@ -24,7 +24,8 @@ RUN --mount=type=secret,id=pip,target=/etc/pip.conf,required=false \
     && /opt/ser-tinyml/bin/pip install -q --no-cache-dir --disable-pip-version-check \
         -c requirements.lock '.[page]' \
     && /opt/ser-tinyml/bin/pip uninstall -q -y pip \
-    && find /opt/ser-tinyml -name tests -path '*/site-packages/*' -type d -prune -exec rm -rf {} + \
+    && find /opt/ser-tinyml -path '*/site-packages/*' \( -name tests -o -path '*/pyarrow/include' \) \
+        -type d -prune -exec rm -rf {} + \
     && find /opt/ser-tinyml -name __pycache__ -prune -exec rm -rf {} +
 
 # hadolint ignore=DL3006
@@ -33,6 +34,7 @@ SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 # hadolint ignore=DL3008
 RUN apt-get update -qq \
     && apt-get install -qq -y --no-install-recommends python3 > /dev/null \
+    && apt-get clean \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --no-create-home --home-dir /tmp ser
 COPY --from=built /opt/ser-tinyml /opt/ser-tinyml

@@ -57,6 +57,7 @@ class Hour:
     begun: int
     ended: int
     decisions: int
+    answered: int
     faults: int
     statuses: int
     lines: int
@@ -79,7 +80,7 @@ def simulate(minutes: int, *, step_us: int = 5000, other_us: int = 0) -> list[Ho
     )
     hours = []
     for line in out.decode().splitlines():
-        *numbers, status = line.split(maxsplit=8)
+        *numbers, status = line.split(maxsplit=9)
         hours.append(Hour(*map(int, numbers), json.loads(status)))
     return hours
 
@@ -111,7 +112,9 @@ def test_a_day_on_a_desk() -> None:
     check_day(hours)
     decided = np.diff([0, *(hour.decisions for hour in hours)])
     assert decided[:16].min() > 0.9 * decided[:16].max()
-    assert decided[17:].max() == 0
+    answered = np.diff([0, *(hour.answered for hour in hours)])
+    assert answered[:16].min() > 0
+    assert answered[17:].max() == 0  # the fan opens the gate, and no voice is in it
 
 
 def lines_of(samples: np.ndarray, *flags: str) -> tuple[list[dict[str, Any]], float]:

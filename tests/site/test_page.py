@@ -194,7 +194,7 @@ def test_clips_of_ones_own_are_what_the_pipeline_reads(page, tmp_path):
     for i in range(3):
         page.click(f"#choices button >> nth={i % 2}")
         page.click("#take")
-        page.wait_for_timeout(900)
+        page.wait_for_timeout(900 + 300 * i)  # the fake microphone begins anew with each clip
         page.click("#take")
         page.wait_for_selector("#taken:not([hidden])")
         page.click("#discard" if i == 2 else "#keep")
