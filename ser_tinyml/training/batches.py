@@ -33,17 +33,17 @@ class Frames:
         The configuration of the features.
     augmentation
         How they are changed.
-    nonspeech
-        Recordings in which nobody speaks, to be changed alike; None: there are none.
     tracks [shape=(rows, n_frames + 2 margin, 2)]
         From `frame_augment.track_window`, the pitch of these frames, if the features have it.
+    nonspeech
+        Recordings in which nobody speaks, to be changed alike; None: there are none.
     """
 
     windows: np.ndarray
     config: FeatureConfig
     augmentation: FrameAugmentConfig
-    nonspeech: Sounds | None = None
     tracks: np.ndarray | None = None
+    nonspeech: Sounds | None = None
 
     def drawn(
         self, chosen: np.ndarray, rng: np.random.Generator
