@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from typing import Any
@@ -41,7 +42,9 @@ def serve(*, host: str, port: int) -> int:
     }
     options = [f"--{name}={value}" for name, value in settings.items()]
     command = [sys.executable, "-m", "streamlit", "run", __file__, *options]
-    return subprocess.run(command, env=upload.with_package()).returncode
+    with subprocess.Popen(command, env=upload.with_package()) as page:
+        signal.signal(signal.SIGTERM, lambda *_: page.terminate())  # as a container is stopped
+        return page.wait()
 
 
 def table(answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
