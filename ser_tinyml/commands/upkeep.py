@@ -20,7 +20,7 @@ def _bench_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from ser_tinyml.features import bench
+    from ser_tinyml.apps import bench
     from ser_tinyml.workflow import readme
 
     result = bench.run_bench(options.data, options.corpus, options.output)
@@ -104,7 +104,7 @@ def _pitch_options(parser: argparse.ArgumentParser) -> None:
 
 def _pitch(options: argparse.Namespace) -> None:
     from ser_tinyml import files
-    from ser_tinyml.evaluation import pitch
+    from ser_tinyml.apps import pitch
 
     table = pitch.compare(options.data, options.noise, clips=options.clips)
     files.write_json(options.output, table.to_dict("records"))

@@ -320,8 +320,7 @@ def run(
     """
     chosen = _chosen(base, names)
     if names is None and material.teacher is None:
-        chosen = [one for one in chosen if not one.apply(base).recipe.training.outside]
-        print(f"left out, for there is no teacher_dir: what is {FROM_OUTSIDE}")
+        chosen = _without_outside(chosen, base)
     settings = [
         trials.seeded(replace(one, rows=replace(one.rows, protocol="development")), seed)
         for one in (ablation.apply(base) for ablation in chosen)
@@ -353,6 +352,12 @@ def _chosen(base: Settings, names: Sequence[str] | None) -> list[Ablation]:
     if unknown:
         raise DataError(f"ablation: expected one of {list(known)}, found {unknown[0]!r}")
     return [known[name] for name in names] if names else list(known.values())
+
+
+def _without_outside(chosen: Sequence[Ablation], base: Settings) -> list[Ablation]:
+    """Those that no teacher from outside teaches; says that there were others."""
+    print(f"left out, for there is no teacher_dir: what is {FROM_OUTSIDE}")
+    return [one for one in chosen if not one.apply(base).recipe.training.outside]
 
 
 def _scores(folders: Sequence[Path]) -> dict[str, float]:

@@ -51,10 +51,7 @@ def run(material: Material, settings: Sequence[Settings], *, jobs: int | None = 
     folders
         Of the trials, in the order given.
     """
-    for one in {_arrays_of(one): one for one in settings}.values():
-        material.arrays(one)
-    for one in settings:
-        material.sounds_to_train(one)  # on disk before several processes want it
+    _prepare(material, settings)
     folders = [trial_folder(material, one) for one in settings]
     missing = [
         one for path, one in dict(zip(folders, settings, strict=True)).items() if not _done(path)
@@ -68,6 +65,14 @@ def run(material: Material, settings: Sequence[Settings], *, jobs: int | None = 
         run(material, before, jobs=jobs)
     _run_side_by_side(material, missing, jobs=jobs)
     return folders
+
+
+def _prepare(material: Material, settings: Sequence[Settings]) -> None:
+    """Compute what trials read, before several processes want it."""
+    for one in {_arrays_of(one): one for one in settings}.values():
+        material.arrays(one)
+    for one in settings:
+        material.sounds_to_train(one)
 
 
 def _run_side_by_side(

@@ -8,7 +8,8 @@ import pytest
 import soundfile
 
 from ser_tinyml import features
-from ser_tinyml.features import bench, extract, frame_augment, preset
+from ser_tinyml.apps import bench
+from ser_tinyml.features import extract, frame_augment, preset
 from ser_tinyml.files import DataError
 from ser_tinyml.sound import augment, reading
 from ser_tinyml.sound.augment import AugmentConfig

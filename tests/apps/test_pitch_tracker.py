@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from ser_tinyml import __main__ as program
-from ser_tinyml.evaluation import pitch
+from ser_tinyml.apps import pitch
 from ser_tinyml.features import preset
 from ser_tinyml.sound import augment
 
