@@ -108,11 +108,23 @@ def build(
     BoardError
         If there is no compiler or no model, or they do not fit.
     """
+    model = generated(model)
+    main = Path(source or PROGRAM)
+    return _compile(main, model=model, flags=("-DSER_ENGINE=SER_ENGINE_DIRECT", *flags))
+
+
+def generated(model: str | Path) -> Path:
+    """The folder of a model's C++ sources.
+
+    Raises
+    ------
+    BoardError
+        If it has none.
+    """
     model = Path(model)
     if not (model / "model.h").is_file():
         raise BoardError(f"{model}: expected a model's C++ sources, found none: run notebook 05")
-    main = Path(source or PROGRAM)
-    return _compile(main, model=model, flags=("-DSER_ENGINE=SER_ENGINE_DIRECT", *flags))
+    return model
 
 
 def _compile(main: Path, *, flags: Sequence[str], model: Path) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 from ser_tinyml import files
 from ser_tinyml.device import MODEL
 from ser_tinyml.device.protocol import BoardError
-from ser_tinyml.device.virtual import texts
+from ser_tinyml.device.virtual import generated, texts
 from ser_tinyml.provenance import CACHE, in_checkout, shipped
 
 PROGRAM = shipped("firmware/browser") / "browser.cpp"
@@ -46,9 +46,7 @@ def build(model: str | Path = MODEL) -> Path:
     BoardError
         If there is no compiler or no model, or they do not fit.
     """
-    model = Path(model)
-    if not (model / "model.h").is_file():
-        raise BoardError(f"{model}: expected a model's C++ sources, found none: run notebook 05")
+    model = generated(model)
     try:
         compiler = version(COMPILER)
     except PackageNotFoundError as error:

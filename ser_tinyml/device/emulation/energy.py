@@ -1,7 +1,8 @@
 """What the board draws on a battery, by state: a model, until somebody has measured a board.
 
-Each figure is that of a data sheet, typical at room temperature. What the processor adds counts for
-the share of time in which it is awake; the rest of the time it sleeps (WFE).
+The figures are typical ones that are given for these parts. Nobody has held them against the tables
+of the data sheets yet, so take them for what they are when you plan a battery. What the processor
+adds counts for the share of time in which it is awake; the rest of the time it sleeps (WFE).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """A current, and where it stands."""
+    """A current, and of what it is."""
 
     amperes: float
     source: str
@@ -21,16 +22,14 @@ class Figure:
 SUPPLY_VOLTS = 3.3  # of the board's regulator, whose own loss is not counted
 PROCESSOR = Figure(
     3.3e-3,
-    "nRF52840 product specification, current consumption: CPU running from flash at 64 MHz, HFXO, "
-    "DC/DC",
+    "nRF52840: CPU running from flash at 64 MHz, HFXO, DC/DC",
 )
 PROCESSOR_LINEAR = Figure(6.3e-3, "the same with the linear regulator, which the core leaves on")
 SOUND = Figure(
     1.67e-3,
-    "nRF52840 product specification, PDM: receiving at 16 kHz, 1.28 MHz, mono, clock HFXO; with "
-    "the sleeping processor",
+    "nRF52840, PDM: receiving at 16 kHz, 1.28 MHz, mono, clock HFXO; with the sleeping processor",
 )
-MICROPHONE = Figure(0.65e-3, "MP34DT05-A data sheet: supply current in normal mode")
+MICROPHONE = Figure(0.65e-3, "MP34DT05-A: supply current in normal mode")
 PEER_MW = 27.5  # embedded-audio-emotion, an nRF52840 in its paper
 
 
