@@ -21,7 +21,6 @@ from ser_tinyml.tflite.fixed_point import (
     doubling_high_product,
     exp_of_negative,
     scaling,
-    sigmoid_table,
 )
 from ser_tinyml.tflite.schema import schema
 
@@ -105,8 +104,6 @@ class NetworkTables:
     ----------
     exponentials : array of int32 [shape=(256,)]
         exp of the i-th step below the largest logit, in 1 / 2**31; 0 where it does not count.
-    sigmoid : array of uint16 [shape=(256,)]
-        See `sigmoid_table`.
     """
 
     n_inputs: int
@@ -114,7 +111,6 @@ class NetworkTables:
     lstms: tuple[LstmTables, ...]
     denses: tuple[DenseTables, ...]
     exponentials: np.ndarray
-    sigmoid: np.ndarray
 
 
 def network_tables(tflite: bytes) -> NetworkTables:
@@ -157,7 +153,6 @@ def network_tables(tflite: bytes) -> NetworkTables:
         lstms=tuple(lstms),
         denses=tuple(denses),
         exponentials=exponentials,
-        sigmoid=sigmoid_table(),
     )
 
 

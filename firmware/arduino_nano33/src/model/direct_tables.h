@@ -65,8 +65,6 @@ constexpr int kDirectDenseCount = 2;
 
 extern const LstmLayer kDirectLstms[kDirectLstmCount];
 extern const DenseLayer kDirectDenses[kDirectDenseCount];
-// 65536 * sigmoid(i / 24), as TFLite Micro has it
-extern const std::uint16_t kDirectSigmoid[256];
 extern const std::int32_t kDirectExp[256];  // of i steps below the largest logit, 2^31 is 1
 
 }  // namespace model
