@@ -1,12 +1,15 @@
-"""Fetch published corpora: as an archive with a checksum, or through Kaggle."""
+"""Fetch published corpora, as an archive with a checksum or through Kaggle; a teacher; sounds."""
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
 import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -20,7 +23,69 @@ from ser_tinyml.data.corpora import Archive, ClipName, Corpus
 
 SOURCES = ("archive", "kaggle")
 WORKPLACE = ".download"  # inside the recordings folder; hidden, so the index passes it by
+HUB = "https://huggingface.co"
 TIMEOUT = (10.0, 60.0)  # s, to connect and between two packets
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A trained model on the Hugging Face hub.
+
+    Attributes
+    ----------
+    name
+        By which it is asked for, and of its folder.
+    repository, files
+        Where it is, and what of it is fetched.
+    licence, citation
+        What a user has to know.
+    """
+
+    name: str
+    repository: str
+    files: tuple[str, ...]
+    licence: str
+    citation: str
+
+
+WHISPER = Weights(
+    name="Whisper",
+    repository="Systran/faster-whisper-tiny.en",
+    files=("config.json", "vocabulary.txt", "model.bin"),
+    licence="MIT",
+    citation="A. Radford et al., Robust Speech Recognition via Large-Scale Weak Supervision, "
+    "ICML 2023",
+)
+
+
+@dataclass(frozen=True)
+class Sounds:
+    """Recordings in which nobody speaks.
+
+    Attributes
+    ----------
+    name
+        By which they are asked for, and of their folder.
+    url
+        A zip archive, laid out as ESC-50 is: audio/, and meta/esc50.csv, which names the kind of
+        each recording and whether it belongs to ESC-10.
+    licence, citation
+        What a user has to know.
+    """
+
+    name: str
+    url: str
+    licence: str
+    citation: str
+
+
+ESC_10 = Sounds(
+    name="ESC-10",
+    url="https://github.com/karolpiczak/ESC-50/archive/refs/heads/master.zip",
+    licence="CC BY 3.0 (the part of ESC-50 that is called ESC-10)",
+    citation="K. J. Piczak, ESC: Dataset for Environmental Sound Classification, ACM Multimedia "
+    "2015. doi:10.1145/2733373.2806390",
+)
 
 
 def download(
@@ -38,7 +103,8 @@ def download(
     Parameters
     ----------
     names
-        Of corpora that are registered and say where they can be fetched.
+        Of corpora that are registered and say where they can be fetched; or "Whisper", the speech
+        model that can teach; or "ESC-10", sounds in which nobody speaks.
     source
         "archive" or "kaggle"; by default the archive, where the corpus has one.
     progress
@@ -52,11 +118,107 @@ def download(
         If a corpus is not known or has no such source, the server does not answer, or the archive
         is damaged.
     """
-    plans = [_plan(name, source) for name in names]
-    return [
-        _fetch(corpus, Path(folder), archive=archive, progress=progress, say=say)
-        for corpus, archive in plans
-    ]
+    options: dict[str, Any] = {"folder": Path(folder), "progress": progress, "say": say}
+    others = {
+        WHISPER.name: partial(fetch_weights, WHISPER),
+        ESC_10.name: partial(fetch_sounds, ESC_10),
+    }
+    plans = [others.get(name) or _plan(name, source) for name in names]  # before anything is sent
+    return [plan(**options) for plan in plans]
+
+
+def fetch_weights(
+    weights: Weights,
+    folder: Path,
+    *,
+    hub: str = HUB,
+    progress: bool = True,
+    say: Callable[[str], Any] = print,
+) -> Path:
+    """Fetch a trained model into ``folder/<name>``; what is there is not fetched again.
+
+    Returns
+    -------
+    folder
+        With its files.
+
+    Raises
+    ------
+    DataError
+        If the hub does not send them.
+    """
+    page = f"{hub}/{weights.repository}"
+    say(f"{weights.name}: {page}\n  licence   {weights.licence}\n  please cite {weights.citation}")
+    target = folder / weights.name
+    for name in weights.files:
+        _retrieve(
+            f"{page}/resolve/main/{name}",
+            target,
+            name,
+            checksum=None,  # it is not known, so the hub's word counts
+            what=f"{weights.name} ({name})",
+            progress=progress,
+        )
+    say(f"{target}: all {len(weights.files)} files")
+    return target
+
+
+def fetch_sounds(
+    sounds: Sounds,
+    folder: Path,
+    *,
+    progress: bool = True,
+    say: Callable[[str], Any] = print,
+) -> Path:
+    """Fetch recordings into ``folder/<name>/<kind>``; what is there is not fetched again.
+
+    Returns
+    -------
+    folder
+        With a folder a kind, as the parameter ``nonspeech_dir`` takes it.
+
+    Raises
+    ------
+    DataError
+        If the server does not send them, or the archive is damaged.
+    """
+    say(f"{sounds.name}: {sounds.url}\n  licence   {sounds.licence}")
+    say(f"  please cite {sounds.citation}")
+    target = folder / sounds.name
+    if target.exists():
+        say(f"{target} is there already")
+        return target
+    workplace = folder / WORKPLACE
+    path = _retrieve(
+        sounds.url,
+        workplace,
+        f"{sounds.name}.zip",
+        checksum=None,  # GitHub packs anew for each asker
+        what=sounds.name,
+        progress=progress,
+    )
+    _unzip(path, workplace / sounds.name, progress=progress)
+    count = _sort_by_kind(workplace / sounds.name, workplace / f"{sounds.name} by kind")
+    _put(workplace / f"{sounds.name} by kind", target)
+    shutil.rmtree(workplace / sounds.name)
+    path.unlink()
+    say(f"{target}: {count} recordings")
+    return target
+
+
+def _sort_by_kind(unpacked: Path, target: Path) -> int:
+    """Move the recordings of ESC-10 into a folder a kind, and count them."""
+    shutil.rmtree(target, ignore_errors=True)
+    tables = sorted(unpacked.glob("**/meta/esc50.csv"))
+    if not tables:
+        raise files.DataError(f"{unpacked}: expected meta/esc50.csv in the archive, found none")
+    with tables[0].open(encoding="utf-8", newline="") as stream:
+        wanted = [line for line in csv.DictReader(stream) if line["esc10"] == "True"]
+    for line in wanted:
+        place = target / line["category"] / line["filename"]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(tables[0].parent.parent / "audio" / line["filename"], place)
+    return len(wanted)
 
 
 def licence(corpus: Corpus) -> str:
@@ -69,7 +231,8 @@ def licence(corpus: Corpus) -> str:
     )
 
 
-def _plan(name: str, source: str | None) -> tuple[Corpus, Archive | None]:
+def _plan(name: str, source: str | None) -> Callable[..., Path]:
+    """What fetches a corpus."""
     corpus = corpora.by_name(name)
     has = [kind for kind in SOURCES if getattr(corpus, kind)]
     if not has or source not in (None, *has):
@@ -77,7 +240,7 @@ def _plan(name: str, source: str | None) -> tuple[Corpus, Archive | None]:
             f"{name}: expected {source or 'a source'} to fetch it from, "
             f"found {' and '.join(has) or 'none'}; {corpus.homepage or 'its publisher'} may have it"
         )
-    return corpus, None if source == "kaggle" else corpus.archive
+    return partial(_fetch, corpus, archive=None if source == "kaggle" else corpus.archive)
 
 
 def _fetch(
@@ -119,25 +282,40 @@ def _count(corpus: Corpus, folder: Path) -> int:
 def _from_archive(
     corpus: Corpus, archive: Archive, *, workplace: Path, target: Path, progress: bool
 ) -> None:
-    name = f"{corpus.name}.zip"
+    path = _retrieve(
+        archive.url,
+        workplace,
+        f"{corpus.name}.zip",
+        checksum=archive.checksum,
+        what=corpus.name,
+        progress=progress,
+    )
+    _unzip(path, workplace / corpus.name, progress=progress)
+    _put(workplace / corpus.name, target)
+    path.unlink()
+
+
+def _retrieve(
+    url: str, folder: Path, name: str, *, checksum: str | None, what: str, progress: bool
+) -> Path:
+    """Fetch one file, from where the last attempt broke off."""
+    pooch.get_logger().setLevel("WARNING")  # the bar says the rest
     try:
         path = pooch.retrieve(
-            archive.url,
-            known_hash=archive.checksum,
+            url,
+            known_hash=checksum,
             fname=name,
-            path=workplace,
-            downloader=_Resuming(workplace / f"{name}.part", progress=progress),
+            path=folder,
+            downloader=_Resuming(folder / f"{name}.part", progress=progress),
         )
     except requests.RequestException as error:
         raise files.DataError(
-            f"{archive.url}: expected the server to send {corpus.name}, found: {error}. "
+            f"{url}: expected the server to send {what}, found: {error}. "
             f"What came so far is kept: try again"
         ) from error
     except ValueError as error:  # pooch says both checksums
-        raise files.DataError(f"{archive.url}: {error}") from error
-    _unzip(Path(path), workplace / corpus.name, progress=progress)
-    _put(workplace / corpus.name, target)
-    Path(path).unlink()
+        raise files.DataError(f"{url}: {error}") from error
+    return Path(path)
 
 
 class _Resuming:

@@ -11,7 +11,7 @@ from enum import IntEnum
 import numpy as np
 
 from ser_tinyml.device.listening import LISTENING, GateSettings
-from ser_tinyml.features import FeatureConfig
+from ser_tinyml.features import level_db
 
 
 class GateEvent(IntEnum):
@@ -87,8 +87,9 @@ class Gated:
     events [shape=(frames,)]
         `GateEvent` as uint8.
     voice [shape=(frames,)]
-        Whether a frame is loud and one band of it stands out as in a vowel. Splashing water,
-        clatter and hiss have power in all bands.
+        Whether a frame is loud and one band of it stands out as in a vowel, and, where the model
+        has a pitch, whether it is voiced. Splashing water, clatter and hiss have power in all
+        bands; ticks have no pitch.
     """
 
     level_db: np.ndarray
@@ -101,29 +102,21 @@ class Gated:
         """Whether each frame is speech, the hangover with it [shape=(frames,)]."""
         return (self.events == GateEvent.ONSET) | (self.events == GateEvent.SPEECH)
 
-    def onsets(self, config: FeatureConfig) -> list[int]:
-        """Frames at which features begin: each onset, less its loud frames and the preroll."""
-        back = config.onset_frames + config.preroll_frames - 1
-        return [max(int(at) - back, 0) for at in np.flatnonzero(self.events == GateEvent.ONSET)]
-
-
-def level_db(bands: np.ndarray) -> np.ndarray:
-    """The power of frames in dB, float32 [shape=(frames,)], from bands [shape=(frames, n_mels)]."""
-    return (10 * np.log10(np.sum(10 ** (bands / 10), axis=1))).astype(np.float32)
-
 
 def peak_db(bands: np.ndarray) -> np.ndarray:
     """The loudest band of frames [shape=(frames, n_mels)] in dB over the mean of all."""
     return bands.max(axis=1) - bands.mean(axis=1)
 
 
-def run(bands: np.ndarray, settings: GateSettings) -> Gated:
+def run(bands: np.ndarray, settings: GateSettings, track: np.ndarray | None = None) -> Gated:
     """Run a fresh gate over a sound.
 
     Parameters
     ----------
     bands [shape=(frames, n_mels)]
         In dB, from `features.log_mel`.
+    track [shape=(frames, 2)]
+        From `features.pitch_track`; None: the model has no pitch.
     """
     gate, levels = Gate(settings), level_db(bands)
     floors = np.empty(len(bands), np.float32)
@@ -133,4 +126,7 @@ def run(bands: np.ndarray, settings: GateSettings) -> Gated:
         events[frame] = gate.push(level)
         floors[frame] = gate.floor_db
         loud[frame] = gate.loud
-    return Gated(levels, floors, events, loud & (peak_db(bands) >= LISTENING.voice_db))
+    voice = loud & (peak_db(bands) >= LISTENING.voice_db)
+    if track is not None:
+        voice &= track[:, 1] >= np.float32(LISTENING.min_voicing)
+    return Gated(levels, floors, events, voice)

@@ -86,6 +86,8 @@ class ListeningConfig:
     voice_db
         In a vowel some band stands out by so much over the mean of all. Clatter, splashing water
         and hiss have power in all bands.
+    min_voicing
+        Of a vowel's frames, where the model has a pitch: ticks and rustling have less.
     smoothing_steps
         The mean of so many steps counts.
     min_heard_s
@@ -104,6 +106,7 @@ class ListeningConfig:
     hold_s: float = 8.0
     rise_db_a_second: float = 3.0
     voice_db: float = 19.0
+    min_voicing: float = 0.5
     smoothing_steps: int = 4
     min_heard_s: float = 1.0
     min_voice_s: float = 0.25

@@ -21,6 +21,7 @@ from ser_tinyml.data.corpora import Archive
 from ser_tinyml.data.corpus import REGISTERED
 from ser_tinyml.files import DataError
 
+WEIGHTS = replace(download.WHISPER, repository="a/b", files=("one.bin", "two.bin"))
 NAME = "Actor_01/03-01-05-01-01-01-01.wav"
 SIZE = 200_000
 
@@ -105,6 +106,66 @@ def test_good_archive(server, tmp_path):
     assert "Livingstone" in said[0]
     assert said[-1].endswith("1 of 1440 clips")
     assert not list((tmp_path / download.WORKPLACE).iterdir())
+
+
+def test_a_teacher_is_fetched_once_with_its_licence(server, tmp_path):
+    said: list[str] = []
+    hub = f"http://127.0.0.1:{server.server_port}"
+    options = {"hub": hub, "progress": False, "say": said.append}
+    folder = download.fetch_weights(WEIGHTS, tmp_path, **options)
+    assert folder == tmp_path / "Whisper"
+    assert sorted(path.name for path in folder.iterdir()) == ["one.bin", "two.bin"]
+    assert (folder / "one.bin").read_bytes() == server.data
+    assert "MIT" in said[0] and f"{hub}/a/b" in said[0] and "2 files" in said[-1]
+    assert len(server.asked) == 2
+    download.fetch_weights(WEIGHTS, tmp_path, **options)
+    assert len(server.asked) == 2
+
+
+def test_a_teacher_that_breaks_off_is_taken_up(server, tmp_path):
+    hub = f"http://127.0.0.1:{server.server_port}"
+    server.stop = 100_000
+    with pytest.raises(DataError, match=r"one\.bin.*What came so far is kept"):
+        download.fetch_weights(WEIGHTS, tmp_path, hub=hub, progress=False, say=lambda _: None)
+    server.stop = None
+    folder = download.fetch_weights(WEIGHTS, tmp_path, hub=hub, progress=False, say=lambda _: None)
+    assert (folder / "one.bin").read_bytes() == server.data
+
+
+def esc_50(*, table: bool = True) -> bytes:
+    """An archive as GitHub packs it: two sounds of ESC-10, and one beside it."""
+    lines = ["filename,fold,target,category,esc10,src_file,take"]
+    lines += ["1-a.wav,1,0,dog,True,1,A", "1-b.wav,1,1,rain,True,2,A", "1-c.wav,1,2,cow,False,3,A"]
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as file:
+        for name in ("1-a", "1-b", "1-c"):
+            file.writestr(f"ESC-50-master/audio/{name}.wav", name)
+        if table:
+            file.writestr("ESC-50-master/meta/esc50.csv", "\n".join(lines))
+    return stream.getvalue()
+
+
+def test_sounds_are_fetched_once_into_a_folder_a_kind(server, tmp_path):
+    said: list[str] = []
+    server.data = esc_50()
+    sounds = replace(download.ESC_10, url=f"http://127.0.0.1:{server.server_port}/sounds.zip")
+    options = {"progress": False, "say": said.append}
+    folder = download.fetch_sounds(sounds, tmp_path, **options)
+    assert folder == tmp_path / "ESC-10"
+    found = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*.wav")}
+    assert found == {"dog/1-a.wav": "1-a", "rain/1-b.wav": "1-b"}
+    assert "CC BY 3.0" in said[0] and said[-1].endswith("2 recordings")
+    assert not list((tmp_path / download.WORKPLACE).iterdir())
+    download.fetch_sounds(sounds, tmp_path, **options)
+    assert len(server.asked) == 1
+
+
+def test_sounds_without_their_table_are_refused(server, tmp_path):
+    server.data = esc_50(table=False)
+    sounds = replace(download.ESC_10, url=f"http://127.0.0.1:{server.server_port}/sounds.zip")
+    with pytest.raises(DataError, match=r"expected meta/esc50\.csv"):
+        download.fetch_sounds(sounds, tmp_path, progress=False, say=lambda _: None)
+    assert not (tmp_path / "ESC-10").exists()
 
 
 def test_wrong_checksum_leaves_nothing(server, tmp_path):

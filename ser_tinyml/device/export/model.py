@@ -25,7 +25,7 @@ class Export(Release):
     Examples
     --------
     >>> Export.load().model_id
-    '4dec77c6a2a5927f'
+    'f3fabba6ee3ed080'
     """
 
     def __post_init__(self) -> None:

@@ -7,12 +7,12 @@
 namespace ser {
 namespace model {
 
-constexpr char kArenaId[] = "8b7da2eb2397c9ee";
+constexpr char kArenaId[] = "f3fabba6ee3ed080";
 
 // Measured with tflite-micro's reference kernels. Libraries for boards are older and
 // take more: 8192 bytes are added and the sum is rounded up to 1024. The board
 // reports what it really used.
-constexpr std::size_t kArenaMeasured = 6064;  // bytes, on a 64-bit computer
+constexpr std::size_t kArenaMeasured = 6080;  // bytes, on a 64-bit computer
 constexpr std::size_t kArenaSize = 14336;  // bytes to reserve
 
 }  // namespace model

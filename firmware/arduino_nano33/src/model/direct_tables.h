@@ -55,7 +55,7 @@ struct DenseLayer {
   std::int32_t largest;
 };
 
-constexpr int kDirectInputCount = 80;
+constexpr int kDirectInputCount = 86;
 constexpr int kDirectClassCount = 4;
 constexpr int kDirectWidth = 128;  // of the widest layer
 constexpr int kDirectHiddenCount = 192;  // of all layers, filled up

@@ -7,7 +7,7 @@
 namespace ser {
 namespace model {
 
-constexpr char kLabelsId[] = "8b7da2eb2397c9ee";
+constexpr char kLabelsId[] = "f3fabba6ee3ed080";
 constexpr int kLabelCount = 4;
 constexpr const char* kLabels[kLabelCount] = {  // UTF-8
     "neutral",
@@ -21,7 +21,7 @@ constexpr std::uint8_t kLabelColours[kLabelCount] = {  // of the LED: red, green
     6,  // cyan
     1,  // red
 };
-constexpr float kUnsureThreshold = 0.85546875f;  // less probable is "unsure"
+constexpr float kUnsureThreshold = 0.83984375f;  // less probable is "unsure"
 
 }  // namespace model
 }  // namespace ser

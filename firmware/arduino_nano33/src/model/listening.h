@@ -5,7 +5,7 @@
 namespace ser {
 namespace model {
 
-constexpr char kListeningId[] = "8b7da2eb2397c9ee";
+constexpr char kListeningId[] = "f3fabba6ee3ed080";
 
 // ser_tinyml/device/listening.py has the reasons. Frames are those of this model's features.
 
@@ -16,6 +16,7 @@ constexpr int kGateHangoverFrames = 16;  // quiet frames in a row end speech
 constexpr int kGateHoldFrames = 251;  // the floor stays so long where it is
 constexpr float kGateRiseDb = 0.0960000008f;  // then it rises by this, a frame
 constexpr float kVoiceDb = 19.0f;  // over the mean of all bands stands out
+constexpr float kMinVoicing = 0.5f;  // less is no vowel
 
 constexpr int kSmoothingSteps = 4;  // the mean of so many steps counts
 constexpr int kMinSteps = 15;  // fewer are no ground for a decision

@@ -5,12 +5,12 @@
 namespace ser {
 namespace model {
 
-constexpr char kQuantizationId[] = "8b7da2eb2397c9ee";
+constexpr char kQuantizationId[] = "f3fabba6ee3ed080";
 
 // real = (int8 - zero point) * scale. To int8: divide, round halves away from zero, add
 // the zero point, clip to -128 and 127, and only then cast.
-constexpr float kInputScale = 0.0986271799f;
-constexpr int kInputZeroPoint = 2;
+constexpr float kInputScale = 0.0951253101f;
+constexpr int kInputZeroPoint = -5;
 constexpr float kOutputScale = 0.00390625f;
 constexpr int kOutputZeroPoint = -128;
 
