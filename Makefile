@@ -11,6 +11,7 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/ready
 SITE_READY := $(VENV)/ready-site
 PAGE_READY := $(VENV)/ready-page
+ANALYSIS_READY := $(VENV)/ready-analysis
 UV := uv==0.13.8
 
 DATA ?=
@@ -36,15 +37,17 @@ TAKES.page-test := TESTS
 TAKES.site :=
 TAKES.site-serve := PARAMS
 TAKES.site-test := TESTS
+TAKES.tables := DATA PARAMS
+TAKES.tables-test := TESTS
 TAKES.publish := RUN PARAMS
 TAKES.results := RUNS
 TAKES.lock := PARAMS
 TAKES.clean :=
-TARGETS := help run evaluate ablations compare test lint bench emulate page page-test site site-serve site-test publish results lock clean
+TARGETS := help run evaluate ablations compare test lint bench emulate page page-test site site-serve site-test tables tables-test publish results lock clean
 .PHONY: $(TARGETS)
 
 GOALS := $(or $(MAKECMDGOALS),help)
-STRAY := $(filter-out $(TARGETS) $(READY) $(SITE_READY) $(PAGE_READY),$(GOALS))
+STRAY := $(filter-out $(TARGETS) $(READY) $(SITE_READY) $(PAGE_READY) $(ANALYSIS_READY),$(GOALS))
 ifneq ($(STRAY),)
 $(error $(firstword $(STRAY)): expected one of $(TARGETS))
 endif
@@ -76,6 +79,8 @@ help:
 	@echo 'make site-test                    the same, tested in node and in Chromium'
 	@echo 'make page                         a web page for recordings, served by this computer'
 	@echo 'make page-test                    the same, tested in Chromium'
+	@echo 'make tables DATA=/path/to/corpora a row a clip for analysts: CSV, Parquet, pictures'
+	@echo 'make tables-test                  the same, tested; with its R script, where R is'
 	@echo 'make publish RUN=release          put a run'"'"'s model, figures, C++ and notebooks in place'
 	@echo '    PARAMS=--research             only notebooks 07 and 08, which follow 01: the model stays'
 	@echo 'make results                      the table and picture of the README, from runs'
@@ -146,6 +151,17 @@ page: $(PAGE_READY)
 page-test: $(SITE_READY) $(PAGE_READY)
 	@$(PY) -m pytest -m page $(TESTS)
 
+$(ANALYSIS_READY): $(READY) pyproject.toml requirements.lock
+	@$(PY) -m pip --disable-pip-version-check install -q -e '.[analysis]' -c requirements.lock
+	@touch $@
+
+tables: $(ANALYSIS_READY)
+	@[ -n "$$DATA" ] || { echo 'make $@ DATA=/path/to/corpora' >&2; exit 1; }
+	@$(PY) -m ser_tinyml tables --data "$$DATA" $(PARAMS)
+
+tables-test: $(ANALYSIS_READY)
+	@$(PY) -m pytest -m analysis $(TESTS)
+
 publish: $(READY)
 	@[ -n "$$RUN" ] || { echo 'make publish RUN=release' >&2; exit 1; }
 	@$(PY) -m ser_tinyml publish "$$RUN" $(PARAMS)
@@ -155,7 +171,7 @@ results: $(READY)
 
 lock: $(READY)
 	@$(PY) -m pip --disable-pip-version-check install -q $(UV)
-	@$(PY) -m uv pip compile pyproject.toml --extra pipeline --extra teacher --extra test --extra site --extra page \
+	@$(PY) -m uv pip compile pyproject.toml --extra pipeline --extra teacher --extra test --extra site --extra page --extra analysis \
 	    --quiet --universal \
 	    --python-version 3.11 --no-header --no-annotate --output-file requirements.lock $(PARAMS)
 

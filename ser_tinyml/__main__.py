@@ -18,6 +18,7 @@ GROUPS = {
         making.EVALUATE,
         making.ABLATIONS,
         making.COMPARE,
+        making.TABLES,
     ),
     "keep this project": (
         upkeep.EMULATE,
@@ -62,14 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int | None:
     from ser_tinyml.files import DataError
-    from ser_tinyml.provenance import ROOT, in_checkout
 
     try:
-        if options.command.in_checkout and not in_checkout():
-            raise DataError(
-                f"{options.command.name}: expected the repository, with its notebooks, found the "
-                f"installed package alone in {ROOT}: clone the repository and run it there"
-            )
+        if options.command.in_checkout:
+            command.check_checkout(options.command.name)
         return options.command.run(options)
     except BrokenPipeError:  # whoever read our output has had enough: … | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -85,7 +82,7 @@ def _run(options: argparse.Namespace) -> int | None:
             raise
         print(
             f"error: {options.command.name}: expected {error.name} to be installed, found it is "
-            "not: pip install 'ser-tinyml[pipeline]'",
+            f"not: pip install 'ser-tinyml[{options.command.extra}]'",
             file=sys.stderr,
         )
     return FAILED

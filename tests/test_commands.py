@@ -126,7 +126,7 @@ def test_without_the_repository_it_is_asked_for(capsys, monkeypatch, tmp_path):
             assert err.startswith(f"error: {entry.name}: expected the repository")
             assert len(err.splitlines()) == 1
     free = {entry.name for entry in COMMANDS if not entry.in_checkout}
-    assert free == {"predict", "page", "pitch", "board", "adapt", "download"}
+    assert free == {"predict", "page", "pitch", "board", "adapt", "download", "tables"}
 
 
 def test_predict_hands_its_options_over(monkeypatch):
@@ -157,6 +157,7 @@ def test_predict_hands_its_options_over(monkeypatch):
             ["01_index", "07_evaluate", "09_your_voice"],
         ),
         ("ablations --data x epochs=3", "release", ["01_index", "08_ablations"]),
+        ("tables --data x epochs=3", "tables", ["01_index", "10_corpora"]),
     ],
 )
 def test_run_chooses_folder_and_stages(line, folder, stages, monkeypatch):

@@ -45,6 +45,7 @@ def test_a_slip_is_refused(arguments, said):
         (["run", "PARAMS=epochs=3 seed=1", "DATA=x", "RUN=y", "EXPERIMENT=z"], " epochs=3 seed=1"),
         (["run", "PYTHON=python3.12", "-j2"], " run --data "),
         (["evaluate", "DATA=x"], " evaluate --data "),
+        (["tables", "DATA=x", "PARAMS=jobs=1"], ' tables --data "$DATA" jobs=1'),
         (["compare", "RUNS=a b"], " compare a b"),
         (["publish", "RUN=x", "PARAMS=--synthetic"], " --synthetic"),
         (["test", "TESTS=tests/data -k demo"], " -m pytest tests/data -k demo"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +50,7 @@ class Answer:
     reason
         Why no speech was heard: `SILENT`, `STEADY` or `NO_VOICE`; None: it was.
     utterances
-        The decisions that a board would make, in the order of time.
+        The decisions that a board would make, in the order of time; none where nobody asked.
     """
 
     duration_s: float
@@ -125,7 +127,7 @@ class Predictor:
             rate = self.release.config.sample_rate
             return reading.read(path, sample_rate=rate, pipes=pipes, longest_s=longest_s)
 
-    def answer(self, samples: np.ndarray) -> Answer:
+    def answer(self, samples: np.ndarray, *, utterances: bool = True) -> Answer:
         """Answer a recording.
 
         If its speech ends within the model's window and a second from the first onset, it is
@@ -137,17 +139,24 @@ class Predictor:
         ----------
         samples [shape=(n,)]
             Of what `read` gives.
+        utterances
+            Whether a board's decisions are wanted: for a single sentence they take as long as all
+            the rest, and its answer does not need them.
         """
         labels, rate = self.release.labels, self.release.config.sample_rate
-        answers, weights, reason, utterances = [], [], SILENT, []
+        answers, weights, reason, decisions = [], [], SILENT, []
         if max(samples.max(), -samples.min()) >= SILENT_PEAK:
-            heard = self._listener.listen(samples, rate=rate, silence=self._silence())
+
+            @cache
+            def heard() -> Heard:
+                return self._listener.listen(samples, rate=rate, silence=self._silence())
+
             bands = long_bands(samples, self.release.config)
             track = long_track(samples, self.release.config)
             pieces, reason = self._pieces(bands, heard)
             answers = [self._window(bands[:stop], track, start) for start, stop, _ in pieces]
             weights = [weight for _, _, weight in pieces]
-            utterances = heard.utterances
+            decisions = heard().utterances if utterances else []
         if not answers:
             probabilities = np.full(len(labels), 1 / len(labels))
         else:
@@ -158,7 +167,7 @@ class Predictor:
             guess=labels[int(probabilities.argmax())] if answers else None,
             answered=bool(answers) and bool(probabilities.max() >= self.release.threshold),
             reason=reason,
-            utterances=utterances,
+            utterances=decisions,
         )
 
     def _silence(self) -> int:
@@ -168,7 +177,7 @@ class Predictor:
         return frames * config.hop_length + config.window_length
 
     def _pieces(
-        self, bands: np.ndarray, heard: Heard
+        self, bands: np.ndarray, listen: Callable[[], Heard]
     ) -> tuple[list[tuple[int, int, int]], str | None]:
         """First frame, last frame + 1 and weight of what is answered; or why nothing is."""
         config, end = self.release.config, len(bands)
@@ -181,6 +190,7 @@ class Predictor:
             return [], STEADY
         if end - start <= fits:
             return [(start, end, 1)], None
+        heard = listen()
         if not heard.windows:  # speech without a pause or an onset
             least = self._listener.settings.min_steps * config.stack
             starts = range(0, end - least + 1, config.n_frames)

@@ -11,6 +11,7 @@ import parselmouth
 from tqdm import tqdm
 
 from ser_tinyml import features
+from ser_tinyml.apps.tables.voice import HIGHEST_HZ, LOWEST_HZ
 from ser_tinyml.data import dataset
 from ser_tinyml.features import FeatureConfig, frame_augment, pitch, preset, track_augment
 from ser_tinyml.sound import augment, degrade, reading
@@ -18,7 +19,6 @@ from ser_tinyml.sound import augment, degrade, reading
 SNR_DB = (20.0, 10.0, 5.0)
 GROSS = 0.2  # an F0 that is further from the true one is a gross error
 AGREED = 0.1  # Praat's two methods say the same, or a frame is not looked at
-LOWEST_HZ, HIGHEST_HZ = 60.0, 700.0  # where Praat looks
 SYSTEMS = ("tracker", "Praat", "drawn")
 
 

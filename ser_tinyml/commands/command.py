@@ -37,6 +37,8 @@ class Command:
         Does it. The status is what it returns; None is 0.
     in_checkout
         Whether it works on files of the repository that a wheel does not carry.
+    extra
+        Of the package, that brings what it needs.
     """
 
     name: str
@@ -46,6 +48,30 @@ class Command:
     options: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int | None]
     in_checkout: bool = False
+    extra: str = "pipeline"
+
+
+def check_checkout(name: str) -> None:
+    """Refuse what needs the repository, where there is none.
+
+    Parameters
+    ----------
+    name
+        Of the command.
+
+    Raises
+    ------
+    DataError
+        If the package alone is installed.
+    """
+    from ser_tinyml.files import DataError
+    from ser_tinyml.provenance import ROOT, in_checkout
+
+    if not in_checkout():
+        raise DataError(
+            f"{name}: expected the repository, with its notebooks, found the installed package "
+            f"alone in {ROOT}: clone the repository and run it there"
+        )
 
 
 def parser(groups: Mapping[str, Sequence[Command]]) -> argparse.ArgumentParser:

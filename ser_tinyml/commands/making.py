@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from ser_tinyml.commands.command import Command
+from ser_tinyml.commands.command import Command, UsageError, check_checkout
 
 PARAMETERS = (
     "of the parameters cells and of what they configure, as epochs=3 or training.batch_size=32"
@@ -188,4 +188,50 @@ COMPARE = Command(
     options=_compare_options,
     run=_compare,
     in_checkout=True,
+)
+
+
+def _tables_options(parser: argparse.ArgumentParser) -> None:
+    _research_options(parser)
+    parser.add_argument(
+        "--output", metavar="FOLDER", help="write the tables there, and run no notebook"
+    )
+    parser.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="that answers: folder of a model or of a run, or a run's name (default: the released "
+        "model)",
+    )
+
+
+def _tables(options: argparse.Namespace) -> None:
+    from ser_tinyml.apps import predict
+
+    model = predict.model_folder(options.model)
+    if not options.output:
+        check_checkout("tables")
+        chosen = [f"model_dir={model}"] if options.model else []
+        given = {**vars(options), "parameters": [*options.parameters, *chosen]}
+        stages = ["01_index", "10_corpora"]
+        _run(argparse.Namespace(**given, experiment=None, run="tables", stage=stages))
+        return
+    if options.parameters or options.force:
+        raise UsageError("parameters and --force are for the notebooks, not for --output")
+    from ser_tinyml.apps.tables import make
+
+    for path in make.make(options.data, options.output, model=model):
+        print(path)
+
+
+TABLES = Command(
+    name="tables",
+    summary="a row a clip for analysts: voice, loudness, answer; CSV, Parquet, star schema",
+    description="Measures every recording with Praat (F0, HNR, jitter, shimmer, intensity, pace), "
+    "lets a model answer it, and writes tables with a data dictionary. Runs notebooks 01 and 10 "
+    "into runs/tables, which draw and compare too; with --output it writes the tables alone and "
+    "needs no notebook. Needs the extra [analysis].",
+    examples=("tables --data corpora", "tables --data corpora --output tables"),
+    options=_tables_options,
+    run=_tables,
+    extra="analysis",
 )

@@ -19,8 +19,9 @@ STAGES = (
     "05_export",
     "06_listen_live",
 )
-# What the settings are worth, and what a few clips of a voice are; not needed for a model.
-RESEARCH = ("07_evaluate", "08_ablations", "09_your_voice")
+# What the settings are worth, what a few clips of a voice are, and how the corpora sound; no model
+# needs them.
+RESEARCH = ("07_evaluate", "08_ablations", "09_your_voice", "10_corpora")
 ALL = (*STAGES, *RESEARCH)
 FOLLOWS = dict(zip(STAGES[1:], STAGES, strict=False)) | dict.fromkeys(RESEARCH, STAGES[0])
 
@@ -53,6 +54,7 @@ LITERALS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "demo_seed": ("0 or more", lambda seed: seed >= 0),
     "seed": ("0 or more", lambda seed: seed >= 0),
     "jobs": ("0 or more", lambda count: count >= 0),
+    "resamples": ("10 or more", lambda count: count >= 10),
     "label": (
         "nothing, or a word that a board can tell",
         lambda text: not label_problem(text or "-"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -26,3 +28,21 @@ def test_gain_and_silence_hardly_change_an_answer(decibel):
             assert (answer.label, answer.guess) == (neat.label, neat.guess)
             for label, probability in answer.probabilities.items():
                 assert probability == pytest.approx(neat.probabilities[label], abs=0.02)
+
+
+def test_a_sentence_is_answered_without_a_boards_decisions_and_several_are_not(monkeypatch):
+    predictor = Predictor(Release.load())
+    (spoken,) = demo.speak(["The kids are talking now"], emotion=["angry"])
+    sentence = spoken / np.float32(32768)
+    several = np.concatenate([sentence, np.zeros(16_000, np.float32)] * 3)
+    whole = [predictor.answer(samples) for samples in (sentence, several)]
+    heard, listen = [], predictor._listener.listen
+    monkeypatch.setattr(
+        predictor._listener,
+        "listen",
+        lambda samples, **how: heard.append(1) or listen(samples, **how),
+    )
+    for samples, before, listened in zip((sentence, several), whole, (0, 1), strict=True):
+        assert before.utterances
+        assert predictor.answer(samples, utterances=False) == replace(before, utterances=[])
+        assert len(heard) == listened

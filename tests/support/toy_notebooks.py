@@ -65,6 +65,7 @@ clean = True""",
     "07_evaluate": "",
     "08_ablations": "",
     "09_your_voice": "",
+    "10_corpora": "",
 }
 
 WORK = {
@@ -110,6 +111,8 @@ run.write_metrics("07_evaluate", {EVALUATION!r})""",
 run.write_metrics("08_ablations", {"seeds": "0"})""",
     "09_your_voice": """\
 run.write_metrics("09_your_voice", {})""",
+    "10_corpora": """\
+run.write_metrics("10_corpora", {})""",
 }
 
 

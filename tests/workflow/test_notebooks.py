@@ -146,6 +146,7 @@ class Headless:
             "alarm_hours": 0.02,
             "names": "default | 2 s",
             "clips_a_class": "1 3",
+            "resamples": 20,
         }
         return pipeline.run(self.run.folder, parameters=parameters, stages=RESEARCH)
 
@@ -184,6 +185,8 @@ class TestHeadless:
         voice = headless.run.metrics("09_your_voice")
         assert voice["clips_a_class"] == [1, 3]
         assert set(voice["summary"]) >= {"mean of speakers", "other speakers"}
+        measured = files.read_table(headless.run.input("10_corpora", "tables/clips.csv"))
+        assert len(measured) == headless.run.metrics("01_index")["clips"]
         assert headless.research() == []
 
     @every_notebook
