@@ -157,9 +157,8 @@ def time_stretch(samples: np.ndarray, *, rate: float, n_fft: int = 2048) -> np.n
     silent = magnitude == 0
     spectrum[silent] = 1  # the angle of zero is taken as zero
     unit = spectrum  # in place: what follows needs the directions only
-    length = np.where(silent, 1, magnitude)
-    unit.real /= length
-    unit.imag /= length
+    unit.real /= np.where(silent, 1, magnitude)
+    unit.imag /= np.where(silent, 1, magnitude)
     stretched = np.empty((len(steps), spectrum.shape[1]), spectrum.dtype)
     phasor = unit[0].copy()
     for out, step in zip(stretched, steps, strict=True):  # frame by frame stays in the cache
