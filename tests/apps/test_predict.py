@@ -22,7 +22,7 @@ from ser_tinyml.apps.answering import Answer, Predictor
 from ser_tinyml.data import demo
 from ser_tinyml.device import gate, listener
 from ser_tinyml.device.listening import LISTENING
-from ser_tinyml.features import frames
+from ser_tinyml.features import spectrum
 from ser_tinyml.files import DataError
 from ser_tinyml.provenance import ROOT
 from ser_tinyml.sound import audio, decoders, reading
@@ -76,7 +76,9 @@ def evaluated(samples: np.ndarray, model: Release, *, start: int | None = None) 
     """What the evaluation makes of a clip."""
     bands = features.log_mel(samples, model.config)
     start = features.onset(bands, model.config) if start is None else start
-    values = model.normalisation.apply(features.from_bands(bands, start, model.config))
+    track = features.pitch_track(samples, model.config)
+    values = features.from_bands(bands, start, model.config, track)
+    values = model.normalisation.apply(values)
     return TfliteMicroRuntime(model.tflite).predict(values[np.newaxis])[0]
 
 
@@ -141,12 +143,13 @@ def test_several_utterances_count_by_their_lengths():
     answer = predictor().answer(samples)
     assert len(answer.utterances) >= 3
     config = release().config
-    bands = features.log_mel(samples, config)
+    bands, track = features.log_mel(samples, config), features.pitch_track(samples, config)
     each, steps = [], []
     for utterance in answer.utterances:
         first = round(utterance.start_s * RATE / config.hop_length)
-        taken = bands[first : first + utterance.steps * config.stack]
-        values = release().normalisation.apply(features.from_bands(taken, 0, config))
+        taken = slice(first, first + utterance.steps * config.stack)
+        values = features.from_bands(bands[taken], 0, config, track[taken])
+        values = release().normalisation.apply(values)
         each.append(TfliteMicroRuntime(release().tflite).predict(values[np.newaxis])[0])
         steps.append(utterance.steps)
     expected = np.average(each, axis=0, weights=steps)
@@ -230,13 +233,15 @@ def test_a_long_recording_is_read_piece_by_piece_to_the_same_bits(tmp_path, monk
     samples, rate = reading.read_audio(path)
     np.testing.assert_array_equal(whole, audio.resample(samples, orig=rate, target=RATE))
     bands = features.log_mel(whole, release().config)
+    track = features.pitch_track(whole, release().config)
     monkeypatch.setattr(decoders, "_BLOCK", 1000)
     monkeypatch.setattr(listener, "_PIECE", 10_000)
-    monkeypatch.setattr(frames, "_AT_ONCE", 7)
+    monkeypatch.setattr(spectrum, "_AT_ONCE", 7)
     np.testing.assert_array_equal(reading.read_audio(path, sample_rate=RATE)[0], whole)
     np.testing.assert_array_equal(reading.read_audio(path)[0], samples)
     np.testing.assert_array_equal(features.log_mel(whole, release().config), bands)
     np.testing.assert_array_equal(listener.long_bands(whole, release().config), bands)
+    np.testing.assert_array_equal(listener.long_track(whole, release().config), track)
 
 
 def test_one_recording_for_people(tmp_path, capsys):

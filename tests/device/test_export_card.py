@@ -45,11 +45,13 @@ def stage_metrics(**changes: Any) -> dict[str, dict[str, Any]]:
             "protocol": protocol,
             "rows_by_split": parts,
             "speakers_by_split": dict.fromkeys(parts, 4),
+            "sounds_without_speech": changes.get("sounds", 0),
         },
         "03_train": {
             "parameters": 133_444,
             "epochs": 60,
             "teachers": changes.get("teachers", 4),
+            "taught_from_outside": changes.get("outside", False),
             "scores": {"TESS": score(0.7), POOLED: score(0.512)},
             "scored": [*parts][-1],
         },
@@ -97,7 +99,11 @@ def test_card_says_who_taught() -> None:
     card = model_card(small.export(), stage_metrics(), name="real")
     assert "Trained for 60 epochs, taught by 4 nets trained before on the same clips." in card
     card = model_card(small.export(), stage_metrics(teachers=0), name="real")
-    assert "Trained for 60 epochs." in card
+    assert "Trained for 60 epochs." in card and "Whisper" not in card
+    metrics = stage_metrics(teachers=0, outside=True, sounds=120)
+    card = model_card(small.export(), metrics, name="real")
+    assert "Trained for 60 epochs, taught by the first layers of a large speech model" in card
+    assert "It heard 120 recordings in which nobody speaks" in card
 
 
 def test_card_of_synthetic_data_says_so_first() -> None:
