@@ -9,10 +9,12 @@
 // What it says, lines of JSON and frames, is what a board says on its serial port
 // (firmware/arduino_nano33/README.md). Beside the device there are parts of it alone: the listener,
 // for recordings (a device takes two seconds of digital silence for a broken microphone, and a
-// recording may have them); the network, for int8 inputs; the mel bands of a frame, for pictures.
+// recording may have them); the beginning of a clip, from the levels of its frames; the network, for
+// int8 inputs; the mel bands of a frame, for pictures.
 
 #include <cstdint>
 
+#include "ser/beginning.h"
 #include "ser/device.h"
 #include "ser/engine.h"
 #include "ser/features.h"
@@ -35,7 +37,7 @@ namespace {
 constexpr int kSoundRoom = ser::model::kWindowLength > static_cast<int>(ser::kChunk)
                                ? ser::model::kWindowLength
                                : static_cast<int>(ser::kChunk);  // samples
-constexpr int kBytesRoom = 4096;
+constexpr int kBytesRoom = 8192;  // a window that begins anew says several steps at once
 
 std::uint8_t bytes[kBytesRoom];
 
@@ -98,6 +100,7 @@ Writer writer;
 ser::Listener listener(HostMicroseconds, &writer);
 ser::Engine engine;
 ser::FeatureExtractor extractor;
+ser::Beginning beginning;
 std::int16_t sound[kSoundRoom];
 std::int8_t input[ser::model::kInputCount];
 std::int8_t output[ser::model::kLabelCount];
@@ -110,6 +113,14 @@ EXPORTED(ser_begin) int Begin() { return static_cast<int>(device.Begin()); }
 
 EXPORTED(ser_sound) std::int16_t* Sound() { return sound; }
 EXPORTED(ser_bytes) std::uint8_t* Bytes() { return bytes; }
+// The beginning of a clip: restart, then the level of each frame; gives where it is so far.
+EXPORTED(ser_beginning_restart) void RestartBeginning() { beginning.Restart(true); }
+EXPORTED(ser_beginning_push) int PushLevel(float level_db) {
+  beginning.Push(level_db);
+  return beginning.start();
+}
+EXPORTED(ser_beginning_risen) int Risen() { return beginning.risen() ? 1 : 0; }
+
 EXPORTED(ser_chunk) int Chunk() { return static_cast<int>(ser::kChunk); }
 EXPORTED(ser_bytes_room) int BytesRoom() { return kBytesRoom; }
 

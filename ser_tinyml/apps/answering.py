@@ -13,7 +13,7 @@ import numpy as np
 from ser_tinyml import features
 from ser_tinyml.device.listener import Heard, Listener, Utterance, long_bands, long_track
 from ser_tinyml.device.listening import frame_rate
-from ser_tinyml.features import beginning
+from ser_tinyml.features import Beginning, beginning
 from ser_tinyml.files import DataError, naming
 from ser_tinyml.output import captured_output
 from ser_tinyml.sound import reading
@@ -152,9 +152,13 @@ class Predictor:
                 return self._listener.listen(samples, rate=rate, silence=self._silence())
 
             bands = long_bands(samples, self.release.config)
-            track = long_track(samples, self.release.config)
-            pieces, reason = self._pieces(bands, heard)
-            answers = [self._window(bands[:stop], track, start) for start, stop, _ in pieces]
+            found = beginning.find(bands, self.release.config)
+            pieces, reason = self._pieces(bands, found, heard)
+            neat = found.start, len(bands)
+            answers = [
+                self._window(samples, bands, first, stop, alone=(first, stop) != neat)
+                for first, stop, _ in pieces
+            ]
             weights = [weight for _, _, weight in pieces]
             decisions = heard().utterances if utterances else []
         if not answers:
@@ -177,13 +181,12 @@ class Predictor:
         return frames * config.hop_length + config.window_length
 
     def _pieces(
-        self, bands: np.ndarray, listen: Callable[[], Heard]
+        self, bands: np.ndarray, found: Beginning, listen: Callable[[], Heard]
     ) -> tuple[list[tuple[int, int, int]], str | None]:
         """First frame, last frame + 1 and weight of what is answered; or why nothing is."""
         config, end = self.release.config, len(bands)
         fits = config.n_frames + int(EXTRA_S * frame_rate(config))
-        found = beginning.find(bands, config)
-        start = found.start if found.risen else 0
+        start = found.start if found.risen or end <= fits else 0
         level = features.level_db(bands)
         low, high = np.percentile(level[level >= level.max() - config.onset_range_db], (5, 95))
         if high - low < STEADY_DB:
@@ -207,8 +210,17 @@ class Predictor:
         first = start if start < stop <= start + fits else first  # as if nothing came after it
         return ([(first, end, 1)] if stop - first <= fits else spoken), None
 
-    def _window(self, bands: np.ndarray, track: np.ndarray | None, start: int) -> np.ndarray:
-        """Probabilities of one window from a frame on, as the evaluation takes them."""
-        own = None if track is None else track[: len(bands)]
-        values = features.from_bands(bands, start, self.release.config, own)
+    def _window(
+        self, samples: np.ndarray, bands: np.ndarray, first: int, stop: int, *, alone: bool
+    ) -> np.ndarray:
+        """Probabilities of one window of frames, as the evaluation takes them.
+
+        What is cut out of a recording is `alone`: its pitch is followed from its own beginning on.
+        """
+        config = self.release.config
+        if alone:
+            end = (stop - 1) * config.hop_length + config.window_length
+            samples = samples[first * config.hop_length : end]
+            bands, first = bands[first:stop], 0
+        values = features.from_bands(bands, first, config, long_track(samples, config))
         return self._runtime.predict(self.release.normalisation.apply(values)[np.newaxis])[0]

@@ -84,6 +84,7 @@ def settings(golden: Golden) -> dict[str, Any]:
             **{name: listening[name] for name in taken},
             "n_frames": model.config.n_frames,
             "extra_s": answering.EXTRA_S,
+            "range_db": model.config.onset_range_db,
             "steady_db": answering.STEADY_DB,
             "silent_peak": decoding.SILENT_PEAK,
             "threshold": model.threshold,

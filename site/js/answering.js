@@ -41,15 +41,19 @@ async function heard(core, samples, progress) {
   const whole = new Int16Array(end + silence);
   whole.set(samples);
   const found = { levels: [], windows: [] };
-  let steps = [];
+  let steps = null; // of the window that is open
   let pieces = 0;
   for (const messages of core.listenTo(whole)) {
     for (const message of messages) {
       if (message.kind === "level") found.levels.push(message);
       else if (message.kind === "step") {
-        if (message.step === 0) found.windows.push((steps = []));
-        steps.push(message);
-      } else if (message.event === "decision") steps.decision = message;
+        if (message.step > 0) steps.push(message);
+        else if (steps) steps.splice(0, Infinity, message); // it begins anew
+        else found.windows.push((steps = [message]));
+      } else if (message.event === "decision") {
+        steps.decision = message;
+        steps = null;
+      }
     }
     if (++pieces % 64 === 0) {
       progress?.((pieces * 512) / whole.length);
@@ -89,14 +93,16 @@ function utterances(core, windows) {
 export const largest = (values) => values.indexOf(Math.max(...values));
 
 /** Frames [first, stop) and weight of what is answered; or why nothing is. */
-function pieces(core, frames, levels, onset, found, spoken) {
+function pieces(core, frames, levels, found, spoken) {
   const { rules, status } = core;
   const length = rules.n_frames;
   const fits = length + Math.floor(rules.extra_s / core.hopS);
-  const start = Math.max(onset, 0);
-  const inside = levels.slice(0, frames);
+  const begun = core.beginning(levels, length);
+  const start = begun.risen || frames <= fits ? begun.start : 0;
+  const loudest = Math.max(...levels);
+  const inside = levels.filter((level) => level >= Math.fround(loudest - rules.range_db));
   const spread = percentile(inside, 95) - percentile(inside, 5);
-  if (!found.windows.length && spread < rules.steady_db) return { reason: "steady sound" };
+  if (spread < rules.steady_db) return { reason: "steady sound" };
   if (frames - start <= fits) return { parts: [[start, frames, 1]] };
   if (!found.windows.length) {
     const parts = [];
@@ -107,7 +113,8 @@ function pieces(core, frames, levels, onset, found, spoken) {
   const voices = spoken.filter((one) => one.voiceFrames >= rules.min_voice_frames);
   if (!voices.length) return { reason: "no voice" };
   const parts = voices.map((one) => [one.first, one.first + one.steps * status.stack, one.steps]);
-  const [first, stop] = [parts[0][0], parts.at(-1)[1]];
+  const stop = parts.at(-1)[1];
+  const first = start < stop && stop <= start + fits ? start : parts[0][0]; // as if nothing followed
   return { parts: stop - first <= fits ? [[first, frames, 1]] : parts };
 }
 
@@ -137,11 +144,16 @@ export async function answer(core, samples, progress) {
   const spoken = utterances(core, found.windows);
   const gated = await core.test(samples);
   const levels = gated.levels.map((one) => one.level);
-  const { parts, reason } = pieces(core, levels.length, levels, gated.onset, found, spoken);
+  const { parts, reason } = pieces(core, levels.length, levels, found, spoken);
   const rest = { ...base, utterances: spoken, levels: gated.levels };
   if (!parts) return { ...rest, ...none, reason };
   const outputs = [];
-  for (const [first, stop] of parts) outputs.push(await windowAnswer(core, samples, first, stop));
+  for (const [first, stop] of parts) {
+    const neat = first === gated.onset && stop === levels.length;
+    outputs.push(
+      neat ? gated.steps.at(-1).outputs : await windowAnswer(core, samples, first, stop),
+    );
+  }
   const total = parts.reduce((sum, [, , weight]) => sum + weight, 0);
   const probabilities = labels.map((_, label) =>
     outputs.reduce((sum, one, i) => sum + core.probabilities(one)[label] * parts[i][2], 0) / total,

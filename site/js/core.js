@@ -108,6 +108,16 @@ export class Core extends Link {
     return bands;
   }
 
+  /** Where the features of a clip begin, and whether anything has risen since, from its levels. */
+  beginning(levels, length) {
+    this.#exports.ser_beginning_restart();
+    let start = 0;
+    for (let frame = 0; frame < levels.length && frame - start < length; frame++) {
+      start = this.#exports.ser_beginning_push(levels[frame]);
+    }
+    return { start, risen: this.#exports.ser_beginning_risen() !== 0 };
+  }
+
   /** What the listener finds in a recording, int16; it decides as the device does. */
   *listenTo(samples) {
     if (this.#exports.ser_listen_begin() !== 0) throw new Problem("The model cannot run.");

@@ -85,7 +85,10 @@ export class Link {
     return this.status.hop_length / this.status.sample_rate;
   }
 
-  /** Puts a recording in place of the microphone: onset, levels, and every step of the network. */
+  /**
+   * Puts a recording in place of the microphone, as models are scored: onset, levels, and every step
+   * of the network. `whole`: from the first sample, wherever speech begins.
+   */
   async test(samples, { whole = false } = {}) {
     const levels = [];
     const steps = [];
@@ -94,8 +97,10 @@ export class Link {
     const done = await this.#await(
       (message) => {
         if (message.kind === "level") levels.push(message);
-        else if (message.kind === "step") steps.push(message);
-        else if (message.kind === "done") return message;
+        else if (message.kind === "step") {
+          if (message.step === 0) steps.length = 0; // the beginning moved on
+          steps.push(message);
+        } else if (message.kind === "done") return message;
         else if (message.kind === "line" && /^(fault|error)$/.test(message.event)) {
           return new Problem(`The board says: ${message.detail ?? message.reason}`);
         }
@@ -113,11 +118,5 @@ export class Link {
       throw new Problem("Something was lost on the way to the board or back. Try again.");
     }
     return { onset: done.onset, levels, steps };
-  }
-
-  /** A clip as models are scored: from the first onset, or whole where the gate finds none. */
-  async clip(samples) {
-    const gated = await this.test(samples);
-    return gated.onset >= 0 ? gated : this.test(samples, { whole: true });
   }
 }

@@ -14,7 +14,7 @@ const differ = (one, other, what) =>
 
 /** Two boards on one sound: where each begins, and how many int8 numbers differ. */
 export async function compare(one, other, samples) {
-  const [a, b] = [await one.clip(samples), await other.clip(samples)];
+  const [a, b] = [await one.test(samples), await other.test(samples)];
   const numbers = a.steps.reduce((sum, step) => sum + step.inputs.length + step.outputs.length, 0);
   return {
     onsets: [a.onset, b.onset],

@@ -9,7 +9,7 @@ import { Core, compile } from "../../site/js/core.js";
 const core = await Core.start(await compile(readFile(process.argv[2])));
 const results = [];
 for (const { name, samples } of JSON.parse(await text(stdin))) {
-  const { onset, steps } = await core.clip(Int16Array.from(samples));
+  const { onset, steps } = await core.test(Int16Array.from(samples));
   results.push({
     name,
     onset,

@@ -20,6 +20,7 @@ class Beginning {
   bool Push(float level_db);
 
   int start() const { return start_; }  // frames since Restart
+  bool risen() const { return risen_; }  // false: steady noise or silence so far
 
  private:
   static constexpr int kKept = model::kOnsetHistoryFrames + model::kSharedFrames + 1;
