@@ -161,7 +161,7 @@ def test_a_board_that_computes_otherwise_is_found_out(page):
     counted = page.evaluate(
         """async () => {
           const { compare } = await import("./js/view-board.js");
-          const other = { clip: async (samples) => {
+          const other = { test: async (samples) => {
             const found = await serTinyml.meter.test(samples);
             found.steps[3].inputs[0] ^= 1;
             found.steps[4].outputs[1] ^= 1;
