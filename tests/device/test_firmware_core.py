@@ -230,9 +230,13 @@ def test_features_of_real_recordings() -> None:
         whole = windows(sound, config)
         bands = core("bands", whole, "<f4", model=model).reshape(len(whole), -1)
         begin = features.onset(bands.astype(float), config)
-        bands = bands[begin:][: config.n_frames]
-        missing = config.n_frames - len(bands)
-        found.append(np.pad(bands, ((0, missing), (0, 0)), constant_values=-100))
+        missing = ((0, max(0, config.n_frames - len(bands) + begin)), (0, 0))
+        bands = np.pad(bands[begin:][: config.n_frames], missing, constant_values=-100)
+        if config.pitch:
+            track = core("track", whole, "<f4", model=model).reshape(len(whole), -1)[:, -2:]
+            track = np.pad(track[begin:][: config.n_frames], missing)
+            bands = np.concatenate([bands, track], axis=1)
+        found.append(bands)
     made = quantised(np.stack(found), config, model=model)
     assert (np.abs(made["features"].reshape(expected.shape) - expected) <= 1e-3 * std).all()
     units = np.abs(made["inputs"].reshape(expected.shape).astype(int) - released.inputs(expected))
