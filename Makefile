@@ -11,6 +11,7 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/ready
 SITE_READY := $(VENV)/ready-site
 PAGE_READY := $(VENV)/ready-page
+SPARK_READY := $(VENV)/ready-spark
 UV := uv==0.13.8
 
 DATA ?=
@@ -36,15 +37,17 @@ TAKES.page-test := TESTS
 TAKES.site :=
 TAKES.site-serve := PARAMS
 TAKES.site-test := TESTS
+TAKES.spark := DATA PARAMS
+TAKES.spark-test := TESTS
 TAKES.publish := RUN PARAMS
 TAKES.results := RUNS
 TAKES.lock := PARAMS
 TAKES.clean :=
-TARGETS := help run evaluate ablations compare test lint bench emulate page page-test site site-serve site-test publish results lock clean
+TARGETS := help run evaluate ablations compare test lint bench emulate page page-test site site-serve site-test spark spark-test publish results lock clean
 .PHONY: $(TARGETS)
 
 GOALS := $(or $(MAKECMDGOALS),help)
-STRAY := $(filter-out $(TARGETS) $(READY) $(SITE_READY) $(PAGE_READY),$(GOALS))
+STRAY := $(filter-out $(TARGETS) $(READY) $(SITE_READY) $(PAGE_READY) $(SPARK_READY),$(GOALS))
 ifneq ($(STRAY),)
 $(error $(firstword $(STRAY)): expected one of $(TARGETS))
 endif
@@ -76,6 +79,8 @@ help:
 	@echo 'make site-test                    the same, tested in node and in Chromium'
 	@echo 'make page                         a web page for recordings, served by this computer'
 	@echo 'make page-test                    the same, tested in Chromium'
+	@echo 'make spark DATA=/path/to/corpora  features on Apache Spark: bits, time, memory, killed workers'
+	@echo 'make spark-test                   the same in small; both need Java 17'
 	@echo 'make publish RUN=release          put a run'"'"'s model, figures, C++ and notebooks in place'
 	@echo '    PARAMS=--research             only notebooks 07 and 08, which follow 01: the model stays'
 	@echo 'make results                      the table and picture of the README, from runs'
@@ -146,6 +151,18 @@ page: $(PAGE_READY)
 page-test: $(SITE_READY) $(PAGE_READY)
 	@$(PY) -m pytest -m page $(TESTS)
 
+# PySpark, with Spark itself.
+$(SPARK_READY): $(READY) pyproject.toml requirements.lock
+	@$(PY) -m pip --disable-pip-version-check install -q -e '.[spark]' -c requirements.lock
+	@touch $@
+
+spark: $(SPARK_READY)
+	@[ -n "$$DATA" ] || { echo 'make spark DATA=/path/to/corpora' >&2; exit 1; }
+	@$(PY) -m ser_tinyml spark --check --data "$$DATA" $(PARAMS)
+
+spark-test: $(SPARK_READY)
+	@$(PY) -m pytest -m spark $(TESTS)
+
 publish: $(READY)
 	@[ -n "$$RUN" ] || { echo 'make publish RUN=release' >&2; exit 1; }
 	@$(PY) -m ser_tinyml publish "$$RUN" $(PARAMS)
@@ -156,8 +173,7 @@ results: $(READY)
 lock: $(READY)
 	@$(PY) -m pip --disable-pip-version-check install -q $(UV)
 	@$(PY) -m uv pip compile pyproject.toml --extra pipeline --extra teacher --extra test --extra site --extra page \
-	    --quiet --universal \
-	    --python-version 3.11 --no-header --no-annotate --output-file requirements.lock $(PARAMS)
+	    --extra spark --quiet --universal --python-version 3.11 --no-header --no-annotate --output-file requirements.lock $(PARAMS)
 
 clean:
 	rm -rf $(VENV) runs/demo data/demo firmware/virtual_board/build \

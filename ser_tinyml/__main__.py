@@ -18,6 +18,7 @@ GROUPS = {
         making.EVALUATE,
         making.ABLATIONS,
         making.COMPARE,
+        making.SPARK,
     ),
     "keep this project": (
         upkeep.EMULATE,

@@ -126,7 +126,7 @@ def test_without_the_repository_it_is_asked_for(capsys, monkeypatch, tmp_path):
             assert err.startswith(f"error: {entry.name}: expected the repository")
             assert len(err.splitlines()) == 1
     free = {entry.name for entry in COMMANDS if not entry.in_checkout}
-    assert free == {"predict", "page", "board", "adapt", "download"}
+    assert free == {"predict", "page", "board", "adapt", "download", "spark"}
 
 
 def test_predict_hands_its_options_over(monkeypatch):
