@@ -155,7 +155,8 @@ results: $(READY)
 
 lock: $(READY)
 	@$(PY) -m pip --disable-pip-version-check install -q $(UV)
-	@$(PY) -m uv pip compile pyproject.toml --extra pipeline --extra test --extra site --extra page --quiet --universal \
+	@$(PY) -m uv pip compile pyproject.toml --extra pipeline --extra teacher --extra test --extra site --extra page \
+	    --quiet --universal \
 	    --python-version 3.11 --no-header --no-annotate --output-file requirements.lock $(PARAMS)
 
 clean:

@@ -23,6 +23,7 @@ GROUPS = {
         upkeep.EMULATE,
         upkeep.SITE,
         upkeep.BENCH,
+        upkeep.PITCH,
         upkeep.PUBLISH,
         upkeep.RESULTS,
     ),

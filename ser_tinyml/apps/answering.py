@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from ser_tinyml import features
-from ser_tinyml.data import decoding
-from ser_tinyml.device import gate
-from ser_tinyml.device.listener import Heard, Listener, Utterance, long_bands
+from ser_tinyml.device.listener import Heard, Listener, Utterance, long_bands, long_track
 from ser_tinyml.device.listening import frame_rate
+from ser_tinyml.features import beginning
 from ser_tinyml.files import DataError, naming
 from ser_tinyml.output import captured_output
 from ser_tinyml.sound import reading
@@ -23,9 +22,11 @@ from ser_tinyml.tflite.release import Release
 from ser_tinyml.tflite.runtimes import RuntimeRefused, TfliteMicroRuntime
 
 SILENT, STEADY, NO_VOICE = "silent", "steady sound", "no voice"
-# Between the 5th and the 95th percentile of the level. On the recordings, half a second or more
-# of speech cut out so tightly that no onset is in it spans at least 3.1 dB; white and pink noise
-# of any length span at most 2.4 dB.
+# Of full scale, -74 dB or 6 units of 16 bits: 20 dB under the quietest clip of RAVDESS is heard.
+SILENT_PEAK = 2e-4
+# Between the 5th and the 95th percentile of the level, of frames in range of the loudest. On the
+# recordings, half a second or more of speech cut out so tightly that no onset is in it spans at
+# least 3.1 dB; white and pink noise of any length span at most 2.4 dB.
 STEADY_DB = 3.0
 EXTRA_S = 1.0  # beyond the window, that a recording of one sentence may go on
 
@@ -139,11 +140,12 @@ class Predictor:
         """
         labels, rate = self.release.labels, self.release.config.sample_rate
         answers, weights, reason, utterances = [], [], SILENT, []
-        if max(samples.max(), -samples.min()) >= decoding.SILENT_PEAK:
+        if max(samples.max(), -samples.min()) >= SILENT_PEAK:
             heard = self._listener.listen(samples, rate=rate, silence=self._silence())
             bands = long_bands(samples, self.release.config)
+            track = long_track(samples, self.release.config)
             pieces, reason = self._pieces(bands, heard)
-            answers = [self._window(bands[:stop], start) for start, stop, _ in pieces]
+            answers = [self._window(bands[:stop], track, start) for start, stop, _ in pieces]
             weights = [weight for _, _, weight in pieces]
             utterances = heard.utterances
         if not answers:
@@ -171,8 +173,11 @@ class Predictor:
         """First frame, last frame + 1 and weight of what is answered; or why nothing is."""
         config, end = self.release.config, len(bands)
         fits = config.n_frames + int(EXTRA_S * frame_rate(config))
-        start = features.onset(bands, config)
-        if not heard.windows and np.ptp(np.percentile(gate.level_db(bands), (5, 95))) < STEADY_DB:
+        found = beginning.find(bands, config)
+        start = found.start if found.risen else 0
+        level = features.level_db(bands)
+        low, high = np.percentile(level[level >= level.max() - config.onset_range_db], (5, 95))
+        if high - low < STEADY_DB:
             return [], STEADY
         if end - start <= fits:
             return [(start, end, 1)], None
@@ -189,9 +194,11 @@ class Predictor:
         if not spoken:
             return [], NO_VOICE
         first, stop = spoken[0][0], spoken[-1][1]
+        first = start if start < stop <= start + fits else first  # as if nothing came after it
         return ([(first, end, 1)] if stop - first <= fits else spoken), None
 
-    def _window(self, bands: np.ndarray, start: int) -> np.ndarray:
+    def _window(self, bands: np.ndarray, track: np.ndarray | None, start: int) -> np.ndarray:
         """Probabilities of one window from a frame on, as the evaluation takes them."""
-        values = features.from_bands(bands, start, self.release.config)
+        own = None if track is None else track[: len(bands)]
+        values = features.from_bands(bands, start, self.release.config, own)
         return self._runtime.predict(self.release.normalisation.apply(values)[np.newaxis])[0]

@@ -14,7 +14,9 @@ PARAMETERS = (
 
 
 def _download_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("corpora", nargs="+", metavar="CORPUS", help="names, such as RAVDESS")
+    parser.add_argument(
+        "corpora", nargs="+", metavar="CORPUS", help="names, such as RAVDESS; or Whisper"
+    )
     parser.add_argument(
         "--folder", default="data", help="where to; each gets a folder of its own (default: data)"
     )
@@ -33,10 +35,15 @@ def _download(options: argparse.Namespace) -> None:
 
 DOWNLOAD = Command(
     name="download",
-    summary="fetch corpora of emotional speech",
+    summary="fetch corpora of emotional speech, or a teacher",
     description="Downloads corpora, checks what came and unpacks it. Each has a licence of its "
-    "own, which is printed.",
-    examples=("download RAVDESS", "download TESS SAVEE --folder corpora --source kaggle"),
+    "own, which is printed. Whisper is no corpus but a speech model, which can teach the net "
+    "(teacher_dir).",
+    examples=(
+        "download RAVDESS",
+        "download Whisper",
+        "download TESS SAVEE --folder corpora --source kaggle",
+    ),
     options=_download_options,
     run=_download,
 )

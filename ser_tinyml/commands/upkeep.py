@@ -20,7 +20,7 @@ def _bench_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from ser_tinyml.evaluation import bench
+    from ser_tinyml.apps import bench
     from ser_tinyml.workflow import readme
 
     result = bench.run_bench(options.data, options.corpus, options.output)
@@ -85,6 +85,41 @@ EMULATE = Command(
     options=_emulate_options,
     run=_emulate,
     in_checkout=True,
+)
+
+
+def _pitch_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", metavar="FOLDER", required=True, help="folder of the corpora")
+    parser.add_argument(
+        "--noise", metavar="FOLDER", required=True, help="background recordings to add"
+    )
+    parser.add_argument("--clips", type=int, default=200, help="over all corpora (default: 200)")
+    parser.add_argument(
+        "--output",
+        default="runs/pitch/metrics.json",
+        metavar="FILE",
+        help="of the numbers (default: runs/pitch/metrics.json)",
+    )
+
+
+def _pitch(options: argparse.Namespace) -> None:
+    from ser_tinyml import files
+    from ser_tinyml.apps import pitch
+
+    table = pitch.compare(options.data, options.noise, clips=options.clips)
+    files.write_json(options.output, table.to_dict("records"))
+    print(pitch.text(table))
+
+
+PITCH = Command(
+    name="pitch",
+    summary="the pitch tracker against Praat, alone and in noise",
+    description="Draws clips of all corpora and compares F0 and voicing of their frames with "
+    "Praat's, as they are and with recorded noise at 20, 10 and 5 dB; and what training draws for "
+    "noise with what noise does.",
+    examples=("pitch --data corpora --noise noise",),
+    options=_pitch_options,
+    run=_pitch,
 )
 
 

@@ -1,4 +1,4 @@
-"""Fetch published corpora: as an archive with a checksum, or through Kaggle."""
+"""Fetch published corpora, as an archive with a checksum or through Kaggle, and a teacher."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -20,7 +21,39 @@ from ser_tinyml.data.corpora import Archive, ClipName, Corpus
 
 SOURCES = ("archive", "kaggle")
 WORKPLACE = ".download"  # inside the recordings folder; hidden, so the index passes it by
+HUB = "https://huggingface.co"
 TIMEOUT = (10.0, 60.0)  # s, to connect and between two packets
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A trained model on the Hugging Face hub.
+
+    Attributes
+    ----------
+    name
+        By which it is asked for, and of its folder.
+    repository, files
+        Where it is, and what of it is fetched.
+    licence, citation
+        What a user has to know.
+    """
+
+    name: str
+    repository: str
+    files: tuple[str, ...]
+    licence: str
+    citation: str
+
+
+WHISPER = Weights(
+    name="Whisper",
+    repository="Systran/faster-whisper-tiny.en",
+    files=("config.json", "vocabulary.txt", "model.bin"),
+    licence="MIT",
+    citation="A. Radford et al., Robust Speech Recognition via Large-Scale Weak Supervision, "
+    "ICML 2023",
+)
 
 
 def download(
@@ -38,7 +71,8 @@ def download(
     Parameters
     ----------
     names
-        Of corpora that are registered and say where they can be fetched.
+        Of corpora that are registered and say where they can be fetched; or "Whisper", the speech
+        model that can teach.
     source
         "archive" or "kaggle"; by default the archive, where the corpus has one.
     progress
@@ -52,11 +86,49 @@ def download(
         If a corpus is not known or has no such source, the server does not answer, or the archive
         is damaged.
     """
-    plans = [_plan(name, source) for name in names]
+    plans = [None if name == WHISPER.name else _plan(name, source) for name in names]
     return [
-        _fetch(corpus, Path(folder), archive=archive, progress=progress, say=say)
-        for corpus, archive in plans
+        _fetch(plan[0], Path(folder), archive=plan[1], progress=progress, say=say)
+        if plan
+        else fetch_weights(WHISPER, Path(folder), progress=progress, say=say)
+        for plan in plans
     ]
+
+
+def fetch_weights(
+    weights: Weights,
+    folder: Path,
+    *,
+    hub: str = HUB,
+    progress: bool = True,
+    say: Callable[[str], Any] = print,
+) -> Path:
+    """Fetch a trained model into ``folder/<name>``; what is there is not fetched again.
+
+    Returns
+    -------
+    folder
+        With its files.
+
+    Raises
+    ------
+    DataError
+        If the hub does not send them.
+    """
+    page = f"{hub}/{weights.repository}"
+    say(f"{weights.name}: {page}\n  licence   {weights.licence}\n  please cite {weights.citation}")
+    target = folder / weights.name
+    for name in weights.files:
+        _retrieve(
+            f"{page}/resolve/main/{name}",
+            target,
+            name,
+            checksum=None,  # it is not known, so the hub's word counts
+            what=f"{weights.name} ({name})",
+            progress=progress,
+        )
+    say(f"{target}: all {len(weights.files)} files")
+    return target
 
 
 def licence(corpus: Corpus) -> str:
@@ -119,25 +191,40 @@ def _count(corpus: Corpus, folder: Path) -> int:
 def _from_archive(
     corpus: Corpus, archive: Archive, *, workplace: Path, target: Path, progress: bool
 ) -> None:
-    name = f"{corpus.name}.zip"
+    path = _retrieve(
+        archive.url,
+        workplace,
+        f"{corpus.name}.zip",
+        checksum=archive.checksum,
+        what=corpus.name,
+        progress=progress,
+    )
+    _unzip(path, workplace / corpus.name, progress=progress)
+    _put(workplace / corpus.name, target)
+    path.unlink()
+
+
+def _retrieve(
+    url: str, folder: Path, name: str, *, checksum: str | None, what: str, progress: bool
+) -> Path:
+    """Fetch one file, from where the last attempt broke off."""
+    pooch.get_logger().setLevel("WARNING")  # the bar says the rest
     try:
         path = pooch.retrieve(
-            archive.url,
-            known_hash=archive.checksum,
+            url,
+            known_hash=checksum,
             fname=name,
-            path=workplace,
-            downloader=_Resuming(workplace / f"{name}.part", progress=progress),
+            path=folder,
+            downloader=_Resuming(folder / f"{name}.part", progress=progress),
         )
     except requests.RequestException as error:
         raise files.DataError(
-            f"{archive.url}: expected the server to send {corpus.name}, found: {error}. "
+            f"{url}: expected the server to send {what}, found: {error}. "
             f"What came so far is kept: try again"
         ) from error
     except ValueError as error:  # pooch says both checksums
-        raise files.DataError(f"{archive.url}: {error}") from error
-    _unzip(Path(path), workplace / corpus.name, progress=progress)
-    _put(workplace / corpus.name, target)
-    Path(path).unlink()
+        raise files.DataError(f"{url}: {error}") from error
+    return Path(path)
 
 
 class _Resuming:

@@ -251,9 +251,7 @@ class Board:
             raise DataError(
                 f"clip: expected int16 [shape=(n,)], found {samples.dtype} {samples.shape}"
             )
-        steps, done = self._test(samples, whole=False)
-        if done.onset < 0:  # it begins in mid-speech, which one knows only at its end
-            steps, done = self._test(samples, whole=True)
+        steps, done = self._test(samples)
         if done.status or len(steps) != done.steps or done.steps != self.status["steps"]:
             raise BoardError(
                 f"{self.path}: expected {self.status['steps']} steps, found {len(steps)} of "
@@ -267,17 +265,19 @@ class Board:
             ),
         )
 
-    def _test(self, samples: np.ndarray, *, whole: bool) -> tuple[list[Step], TestDone]:
+    def _test(self, samples: np.ndarray) -> tuple[list[Step], TestDone]:
         lost = self._decoder.lost
         self.command("stream stop")
         self._waiting.clear()  # what was streamed before is not of this clip
-        for frame_type, payload in clip_frames(samples, whole=whole):
+        for frame_type, payload in clip_frames(samples):
             self._send(frame_type, payload)
         steps: list[Step] = []
         end = time.monotonic() + self.patience
         while time.monotonic() < end:
             for item in self._take(0.2):
                 if isinstance(item, Step):
+                    if item.step == 0:  # the beginning moved on
+                        steps.clear()
                     steps.append(item)
                     end = time.monotonic() + self.patience
                 elif isinstance(item, TestDone):

@@ -11,7 +11,7 @@ from enum import IntEnum
 import numpy as np
 
 from ser_tinyml.device.listening import LISTENING, GateSettings
-from ser_tinyml.features import FeatureConfig
+from ser_tinyml.features import level_db
 
 
 class GateEvent(IntEnum):
@@ -100,16 +100,6 @@ class Gated:
     def speech(self) -> np.ndarray:
         """Whether each frame is speech, the hangover with it [shape=(frames,)]."""
         return (self.events == GateEvent.ONSET) | (self.events == GateEvent.SPEECH)
-
-    def onsets(self, config: FeatureConfig) -> list[int]:
-        """Frames at which features begin: each onset, less its loud frames and the preroll."""
-        back = config.onset_frames + config.preroll_frames - 1
-        return [max(int(at) - back, 0) for at in np.flatnonzero(self.events == GateEvent.ONSET)]
-
-
-def level_db(bands: np.ndarray) -> np.ndarray:
-    """The power of frames in dB, float32 [shape=(frames,)], from bands [shape=(frames, n_mels)]."""
-    return (10 * np.log10(np.sum(10 ** (bands / 10), axis=1))).astype(np.float32)
 
 
 def peak_db(bands: np.ndarray) -> np.ndarray:

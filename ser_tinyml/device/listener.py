@@ -6,7 +6,7 @@ TFLite Micro with its state kept. Needs neither TensorFlow nor a compiler.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from ser_tinyml import features
 from ser_tinyml.device import gate
 from ser_tinyml.device.gate import Gated, GateEvent
 from ser_tinyml.device.listening import LISTENING
-from ser_tinyml.features import FeatureConfig
+from ser_tinyml.features import Beginning, FeatureConfig, Levels, pitch
 from ser_tinyml.files import DataError
 from ser_tinyml.sound import audio
 from ser_tinyml.tflite import convert, portable
@@ -85,7 +85,7 @@ class Utterance:
 
 
 class Window(NamedTuple):
-    """Frames of a window: the first, that at which it opened, the last; whether it was closed."""
+    """Frames of a window: the first, that at which this was known, the last; whether it closed."""
 
     first: int
     opened: int
@@ -112,34 +112,41 @@ class Heard:
     utterances: list[Utterance]
 
 
-def windows(events: np.ndarray, config: FeatureConfig) -> list[Window]:
+def windows(gated: Gated, config: FeatureConfig) -> list[Window]:
     """The windows that the board opens and closes in live mode.
 
-    A window begins with the loud frames and the preroll before an onset, ends with the speech or
-    when it is full, and the next one follows at once while there is speech.
+    A window opens with the loud frames and the preroll before an onset and may begin later, as a
+    clip's features do (`features.Beginning`). It ends with the speech or when it is full, and the
+    next one follows at once while there is speech.
 
     Parameters
     ----------
-    events [shape=(frames,)]
+    gated
         From `gate.run`.
+    config
+        Features that begin at an onset.
     """
     back = config.onset_frames + config.preroll_frames - 1
     length = config.feature_shape[0] * config.stack
+    levels = Levels(gated.level_db, config)
     found: list[Window] = []
-    first = opened = -1
-    for frame, event in enumerate(events):
-        if first < 0:
-            if event == GateEvent.ONSET:
-                first, opened = max(frame - back, 0), frame
-            elif event == GateEvent.SPEECH:
-                first = opened = frame
-            else:
+    beginning: Beginning | None = None
+    opened = -1
+    for frame, event in enumerate(gated.events):
+        if beginning is None:
+            if event not in (GateEvent.ONSET, GateEvent.SPEECH):
                 continue
-        if frame - first + 1 == length or event == GateEvent.END:
-            found.append(Window(first, opened, frame, True))
-            first = -1
-    if first >= 0:
-        found.append(Window(first, opened, len(events) - 1, False))
+            first = max(frame - back, 0) if event == GateEvent.ONSET else frame
+            beginning, opened = Beginning(levels, first, waits=False), frame
+            for past in range(first, frame + 1):
+                beginning.push(past)
+        elif beginning.push(frame):
+            opened = frame
+        if frame - beginning.start + 1 >= length or event == GateEvent.END:
+            found.append(Window(beginning.start, opened, frame, True))
+            beginning = None
+    if beginning is not None:
+        found.append(Window(beginning.start, opened, len(gated.events) - 1, False))
     return found
 
 
@@ -167,19 +174,39 @@ def long_bands(
     change
         What is done to each piece before.
     """
+    pieces = [
+        features.log_mel(change(piece), config).astype(dtype, copy=False)
+        for piece in _pieces(samples, len(samples) + silence, config)
+    ]
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+
+def long_track(
+    samples: np.ndarray,
+    config: FeatureConfig,
+    *,
+    silence: int = 0,
+    change: Callable[[np.ndarray], np.ndarray] = np.asarray,
+) -> np.ndarray | None:
+    """The pitch of the same frames, from `features.pitch_track`; None where the model has none."""
+    if not config.pitch:
+        return None
+    pieces = _pieces(samples, len(samples) + silence, config)
+    return pitch.followed(
+        pitch.Peaks.joined([pitch.sound_peaks(change(piece), config) for piece in pieces])
+    )
+
+
+def _pieces(samples: np.ndarray, length: int, config: FeatureConfig) -> Iterator[np.ndarray]:
+    """The sound, filled up with silence, in parts of which each has the frames after the last."""
     window, hop = config.window_length, config.hop_length
-    length = len(samples) + silence
     if config.center or length <= _PIECE:
-        whole = audio.fix_length(samples, length)
-        return features.log_mel(change(whole), config).astype(dtype, copy=False)
-    bands = np.empty((1 + (length - window) // hop, config.n_mels), dtype)
-    at_once = _PIECE // hop
-    for first in range(0, len(bands), at_once):
-        stop = min(first + at_once, len(bands))
-        size = (stop - 1 - first) * hop + window
-        piece = audio.fix_length(samples[first * hop : first * hop + size], size)
-        bands[first:stop] = features.log_mel(change(piece), config)
-    return bands
+        yield audio.fix_length(samples, length)
+        return
+    frames, at_once = 1 + (length - window) // hop, _PIECE // hop
+    for first in range(0, frames, at_once):
+        size = (min(at_once, frames - first) - 1) * hop + window
+        yield audio.fix_length(samples[first * hop : first * hop + size], size)
 
 
 class Listener:
@@ -234,11 +261,12 @@ class Listener:
             Samples of silence that come after it, at the rate of the features.
         """
         config = self.release.config
-        bands = self._bands(self._prepared(samples, rate), silence)
+        sound = self._prepared(samples, rate)
+        bands, track = self._bands(sound, silence), self._track(sound, silence)
         gated = gate.run(bands, self.gate_settings)
-        found = windows(gated.events, config)
+        found = windows(gated, config)
         utterances = [
-            self._utterance(bands, gated, window)
+            self._utterance(bands, track, gated, window)
             for window in found
             if window.closed and self._steps(window) >= self.settings.min_steps
         ]
@@ -257,7 +285,8 @@ class Listener:
             raise DataError("listener: expected at least one sample, found none")
         bands = features.log_mel(sound, config)
         first = features.onset(bands, config)
-        outputs = self._outputs(features.from_bands(bands, first, config))
+        track = long_track(sound, config)
+        outputs = self._outputs(features.from_bands(bands, first, config, track))
         timeline = [
             self._step(first + (step + 1) * config.stack - 1, probabilities, ground=True)
             for step, probabilities in enumerate(outputs)
@@ -286,6 +315,13 @@ class Listener:
             return np.empty((0, config.n_mels), np.float32)
         return long_bands(sound, config, silence=silence, change=_as_heard, dtype=np.float32)
 
+    def _track(self, sound: np.ndarray, silence: int = 0) -> np.ndarray | None:
+        """Pitch of all whole frames, float32 [shape=(frames, 2)], if the model has it."""
+        config = self.release.config
+        if len(sound) + silence < config.window_length:
+            return np.empty((0, 2), np.float32) if config.pitch else None
+        return long_track(sound, config, silence=silence, change=_as_heard)
+
     def _steps(self, window: Window) -> int:
         return (window.last - window.first + 1) // self.release.config.stack
 
@@ -301,13 +337,16 @@ class Listener:
         steady = np.cumsum(fallen) < self.settings.min_fallen_frames
         return np.where(steady, 0, np.cumsum(gated.voice[first : last + 1]))
 
-    def _utterance(self, bands: np.ndarray, gated: Gated, window: Window) -> Utterance:
+    def _utterance(
+        self, bands: np.ndarray, track: np.ndarray | None, gated: Gated, window: Window
+    ) -> Utterance:
         config, count = self.release.config, self._steps(window)
-        taken = bands[window.first :][: count * config.stack]
-        mfcc = features.cepstra(taken, config)
+        taken = slice(window.first, window.first + count * config.stack)
+        own = None if track is None else track[taken]
+        values = features.frame_values(bands[taken], own, config)
         if config.whole_numbers:
-            mfcc = np.trunc(mfcc)
-        outputs = self._outputs(mfcc.reshape(count, -1))
+            values = np.trunc(values)
+        outputs = self._outputs(values.reshape(count, -1))
         voice = self._voice(gated, window.opened, window.last)
         enough = voice >= self.settings.min_voice_frames
         timeline = []

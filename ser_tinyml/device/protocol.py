@@ -99,7 +99,7 @@ class Step:
 
 @dataclass(frozen=True)
 class TestDone:
-    """The end of a clip in test mode; onset is -1 if the gate found no speech."""
+    """The end of a clip in test mode; onset is the frame at which its features begin."""
 
     __test__ = False  # no test, although pytest collects such names
 
@@ -230,20 +230,18 @@ class Decoder:
         return True
 
 
-def clip_frames(samples: np.ndarray, *, whole: bool) -> list[tuple[FrameType, bytes]]:
+def clip_frames(samples: np.ndarray) -> list[tuple[FrameType, bytes]]:
     """Type and payload of the frames that put a recording in place of the microphone.
 
     Parameters
     ----------
     samples [shape=(n,)]
         int16 at the board's rate.
-    whole
-        Begin with the first sample, not where the gate finds speech.
     """
     data = samples.astype("<i2").tobytes()
     chunks = [data[i : i + 2 * CHUNK] for i in range(0, len(data), 2 * CHUNK)]
     return [
-        (FrameType.TEST_BEGIN, bytes([whole])),
+        (FrameType.TEST_BEGIN, bytes([0])),
         *((FrameType.TEST_AUDIO, chunk) for chunk in chunks),
         (FrameType.TEST_END, b""),
     ]

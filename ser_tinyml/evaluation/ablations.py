@@ -20,8 +20,10 @@ from ser_tinyml.features.frame_augment import NONE, margin
 from ser_tinyml.files import DataError
 from ser_tinyml.sound import degrade
 from ser_tinyml.sound.augment import AugmentConfig
+from ser_tinyml.training.config import TrainingConfig
 
 BASE = "default"
+FROM_OUTSIDE, OUTSIDE = "taught by a large speech model", 0.7
 MIXED = {"training.mixing": 0.5}
 SCORES = ("accuracy", "macro_f1", "majority_accuracy", "majority_uar")
 DEGRADED = {"uar_noise": "pink 10 dB", "uar_loud": "gain +20 dB"}  # column: its condition
@@ -96,10 +98,16 @@ def quick(default: Settings, *, epochs: int) -> Settings:
         rows=replace(settings.rows, augmented_rows=0, loud=0.0),
         recipe=replace(
             recipe,
-            training=replace(recipe.training, epochs=epochs, loud=0.0),
-            teacher_training=replace(recipe.teacher_training, epochs=epochs),
+            training=_quick(recipe.training, epochs=epochs),
+            teacher_training=_quick(recipe.teacher_training, epochs=epochs),
         ),
     )
+
+
+def _quick(training: TrainingConfig, *, epochs: int) -> TrainingConfig:
+    without = {"loud": 0.0, "outside": 0.0, "nonspeech": 0.0}
+    distillation = 0.0 if training.outside else training.distillation
+    return replace(training, epochs=epochs, distillation=distillation, **without)
 
 
 def table(base: Settings) -> list[Ablation]:
@@ -236,7 +244,14 @@ def _of_teachers(base: Settings) -> list[Ablation]:
     """Who teaches."""
     training = base.recipe.training
     taught = {"training.distillation": Settings().recipe.training.distillation}
+    outside = {"augmented_rows": 4, **taught, "training.outside": OUTSIDE}
     return [
+        Ablation("distillation", FROM_OUTSIDE, outside),
+        Ablation(
+            "distillation",
+            f"{FROM_OUTSIDE}, and by two nets of its size",
+            {"teachers": 2, "generations": 1, **outside, "teacher_training.outside": OUTSIDE},
+        ),
         Ablation(
             "distillation",
             "taught by two nets of its size",
@@ -288,7 +303,7 @@ def run(
     Parameters
     ----------
     names
-        Which; None: all.
+        Which; None: all, those with a teacher from outside only where the material has one.
 
     Returns
     -------
@@ -304,6 +319,8 @@ def run(
         If a name is unknown.
     """
     chosen = _chosen(base, names)
+    if names is None and material.teacher is None:
+        chosen = _without_outside(chosen, base)
     settings = [
         trials.seeded(replace(one, rows=replace(one.rows, protocol="development")), seed)
         for one in (ablation.apply(base) for ablation in chosen)
@@ -335,6 +352,12 @@ def _chosen(base: Settings, names: Sequence[str] | None) -> list[Ablation]:
     if unknown:
         raise DataError(f"ablation: expected one of {list(known)}, found {unknown[0]!r}")
     return [known[name] for name in names] if names else list(known.values())
+
+
+def _without_outside(chosen: Sequence[Ablation], base: Settings) -> list[Ablation]:
+    """Those that no teacher from outside teaches; says that there were others."""
+    print(f"left out, for there is no teacher_dir: what is {FROM_OUTSIDE}")
+    return [one for one in chosen if not one.apply(base).recipe.training.outside]
 
 
 def _scores(folders: Sequence[Path]) -> dict[str, float]:

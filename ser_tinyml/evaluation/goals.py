@@ -9,6 +9,7 @@ import pandas as pd
 
 from ser_tinyml import metrics
 
+UNMET = "percent answered of sounds never met"
 _SLACK = 1e-9  # a goal that is met exactly is met, however floats are rounded
 
 
@@ -18,6 +19,7 @@ def measured(
     unsure: pd.DataFrame,
     robustness: pd.Series,
     alarms: pd.DataFrame,
+    unmet: pd.DataFrame,
 ) -> dict[str, float]:
     """All numbers that a goal can be set for, by name.
 
@@ -29,14 +31,19 @@ def measured(
         Points of UAR lost, by condition.
     alarms
         From `listening.false_alarms`.
+    unmet
+        From `listening.nobody_speaks`.
     """
     lost_by_int8 = 100 * (summary["float_uar"] - summary["uar"])
     return {
         **{f"UAR, {part}": uar for part, uar in summary["uar"].items()},
         **{f"points lost, {name}": points for name, points in robustness.items()},
         "points lost by int8": lost_by_int8.iloc[0],
+        "percent answered": 100 * unsure.loc["all", "coverage"],
+        "percent right of the answered": 100 * unsure.loc["all", "answered_accuracy"],
         "ECE, mean of trials": unsure.drop(index="all")["ece"].mean(),
         "false alarms an hour": alarms.set_index("kind")["answered_per_hour"][metrics.POOLED],
+        **({} if unmet.empty else {UNMET: 100 * unmet["answered"].astype(float).mean()}),
     }
 
 

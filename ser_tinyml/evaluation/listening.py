@@ -17,9 +17,10 @@ from tqdm import tqdm
 
 from ser_tinyml import features, files
 from ser_tinyml.data import corpora
+from ser_tinyml.device.listener import Listener
 from ser_tinyml.evaluation import streaming, trials
 from ser_tinyml.evaluation.cross_validation import finished
-from ser_tinyml.evaluation.trials import Material
+from ser_tinyml.evaluation.trials import Material, Settings
 from ser_tinyml.files import DataError
 from ser_tinyml.sound import augment, degrade, reading
 from ser_tinyml.sound.degrade import Condition
@@ -48,13 +49,13 @@ def robustness(
         `degrade.table`.
     """
     tasks = [
-        (folder, name)
-        for folder in trial_folders
+        (missing, name)
+        for folders in _of_the_same_clips(trial_folders)
         for name in conditions
-        if not _robustness_file(folder, name).is_file()
+        if (missing := [one for one in folders if not _robustness_file(one, name).is_file()])
     ]
     work = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(
-        delayed(_answer_degraded)(material, folder, name, conditions) for folder, name in tasks
+        delayed(_answer_degraded)(material, folders, name, conditions) for folders, name in tasks
     )
     shown = progress and len(tasks) > 0
     for _ in tqdm(work, total=len(tasks), desc="robustness", unit="condition", disable=not shown):
@@ -118,6 +119,34 @@ def false_alarms(
     return pd.concat(tables).groupby("kind", sort=False, as_index=False).mean()
 
 
+def nobody_speaks(
+    material: Material,
+    settings: Sequence[Settings],
+    trial_folders: Sequence[Path],
+    *,
+    jobs: int | None = None,
+) -> pd.DataFrame:
+    """Recordings in which nobody speaks, of kinds that a trial did not train on, as a board hears.
+
+    Returns
+    -------
+    sounds
+        A line for each trial and recording: fold, seed, kind, path, and answered, whether a board
+        would show an emotion at its end. Empty where there are no such recordings.
+    """
+    tasks = []
+    for one, trial in zip(settings, finished(trial_folders), strict=True):
+        table = material.sounds(one)
+        if table is not None:
+            met = table.loc[~table["trained"], ["kind", "path"]]
+            tasks.append((trial.folder, met.assign(**trial.where)))
+    tables = Parallel(n_jobs=jobs or os.cpu_count())(
+        delayed(_answered)(folder, table) for folder, table in tasks
+    )
+    columns = ["kind", "path", "fold", "seed", "answered"]
+    return pd.concat([pd.DataFrame(columns=columns), *tables], ignore_index=True)
+
+
 def noises(folder: str | Path) -> dict[str, np.ndarray]:
     """Recorded noise at degrade.RATE, by file name; nothing where no folder is given."""
     if not str(folder):
@@ -148,6 +177,17 @@ def _stream(material: Material, folder: Path) -> None:
     files.write_table(folder / _STREAMED, found)
 
 
+def _answered(folder: Path, table: pd.DataFrame) -> pd.DataFrame:
+    listener = Listener(Release.load(folder))
+    answered = []
+    for path in table["path"]:
+        samples, rate = reading.read_audio(path, sample_rate=degrade.RATE)
+        silence = listener.gate_settings.hangover_frames * listener.release.config.hop_length
+        heard = listener.listen(samples, rate=rate, silence=silence + degrade.RATE)
+        answered.append(any(utterance.answered for utterance in heard.utterances))
+    return table.assign(answered=answered, path=[Path(path).name for path in table["path"]])
+
+
 def _alarms(folder: Path, noises: Mapping[str, np.ndarray], hours: float) -> pd.DataFrame:
     sounds = streaming.non_speech(noises, rate=degrade.RATE, hours=hours)
     return streaming.false_alarms(Release.load(folder), sounds)
@@ -157,26 +197,37 @@ def _robustness_file(folder: Path, condition: str) -> Path:
     return folder / "robustness" / f"{condition.replace(' ', '_')}.npy"
 
 
+def _of_the_same_clips(trial_folders: Sequence[Path]) -> list[list[Path]]:
+    """Trials that hear the same of the same test clips, such as the seeds of a fold."""
+    alike: dict[tuple[str, ...], list[Path]] = {}
+    for folder in trial_folders:
+        heard = (Release.load(folder).config.hash, *trials.answers(folder)["key"])
+        alike.setdefault(heard, []).append(folder)
+    return list(alike.values())
+
+
 def _answer_degraded(
-    material: Material, folder: Path, name: str, conditions: Mapping[str, Condition]
+    material: Material, folders: Sequence[Path], name: str, conditions: Mapping[str, Condition]
 ) -> None:
-    release = Release.load(folder)
-    if release.config.sample_rate != degrade.RATE:
+    """Let trials of the same clips answer them under a condition."""
+    releases = [Release.load(folder) for folder in folders]
+    config = releases[0].config
+    if config.sample_rate != degrade.RATE:
         raise DataError(
-            f"{folder}: expected features at {degrade.RATE} Hz, "
-            f"found {release.config.sample_rate} Hz"
+            f"{folders[0]}: expected features at {degrade.RATE} Hz, found {config.sample_rate} Hz"
         )
-    clips = recordings_of(material, corpora.pool(trials.answers(folder)))
+    clips = recordings_of(material, corpora.pool(trials.answers(folders[0])))
     found = np.stack(
         [
             features.waveform_features(
                 degrade.degrade(
                     samples, name, rate=degrade.RATE, seed=0, key=key, conditions=conditions
                 ),
-                release.config,
+                config,
             )
             for key, samples in clips
         ]
     )
-    answers = TfliteMicroRuntime(release.tflite).predict(release.normalisation.apply(found))
-    files.write_array(_robustness_file(folder, name), answers)
+    for folder, release in zip(folders, releases, strict=True):
+        answers = TfliteMicroRuntime(release.tflite).predict(release.normalisation.apply(found))
+        files.write_array(_robustness_file(folder, name), answers)

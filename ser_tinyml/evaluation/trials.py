@@ -10,7 +10,7 @@ import os
 import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,113 +22,20 @@ from joblib.externals.loky import get_reusable_executor
 
 from ser_tinyml import files, metrics
 from ser_tinyml.data import corpora, folds, splits
-from ser_tinyml.features import extract
-from ser_tinyml.features.rows import RowPlan, plan_rows
+from ser_tinyml.evaluation.material import Material, Settings
+from ser_tinyml.features import whisper
+from ser_tinyml.features.rows import plan_rows
 from ser_tinyml.files import DataError, plain_numbers
-from ser_tinyml.provenance import Stamp, module_hashes
-from ser_tinyml.sound.augment import AugmentConfig
+from ser_tinyml.provenance import module_hashes
 from ser_tinyml.tflite.release import DECISION
 from ser_tinyml.training import recipe as one_recipe
 from ser_tinyml.training.config import own_seed, teacher_seeds
-from ser_tinyml.training.recipe import Recipe, TrainingData
+from ser_tinyml.training.recipe import TrainingData
 
 if TYPE_CHECKING:
     from ser_tinyml.nets.keras import keras
 
 POOL = "pooled"  # the answers of all corpora with `Corpus.pooled`, in one line
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """All that decides a trial but the recordings.
-
-    Attributes
-    ----------
-    rows
-        What is trained on and scored, and what the net sees of it. Its augmented copies are
-        "random" ones.
-    recipe
-        How the net is made of them.
-    waveform_augmentation
-        How the changed copies of training clips are made.
-    """
-
-    rows: RowPlan = RowPlan()
-    recipe: Recipe = Recipe()
-    waveform_augmentation: AugmentConfig = AugmentConfig()
-
-    def __post_init__(self) -> None:
-        if self.rows.augmentation != "random":
-            raise DataError(
-                f"settings: expected augmentation 'random', found {self.rows.augmentation!r}"
-            )
-        if self.rows.loud != self.recipe.training.loud:
-            raise DataError(
-                "settings: expected loud copies where training takes them, found "
-                f"loud {self.rows.loud} of rows and {self.recipe.training.loud} of training"
-            )
-        if self.rows.loud and not self.rows.augmented_rows:
-            raise DataError("settings: expected augmented_rows where loud is over 0, found none")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Every field, as JSON can hold it."""
-        return plain_numbers(asdict(self))
-
-
-@dataclass(frozen=True)
-class Material:
-    """Recordings that trials are made of, and where what is computed from them is kept.
-
-    Attributes
-    ----------
-    clips
-        The table of stage 01.
-    recordings
-        Folder that its paths are relative to.
-    folder
-        For features and trials.
-    """
-
-    clips: pd.DataFrame
-    recordings: Path
-    folder: Path
-
-    def arrays(self, settings: Settings) -> tuple[pd.DataFrame, Path]:
-        """Features and bands of every clip and its copies, computed once.
-
-        Returns
-        -------
-        table
-            Columns key, variant: what each row of the arrays is.
-        folder
-            With features.npy and windows.npy.
-        """
-        number = settings.rows.augmented_rows
-        variants = [extract.CLEAN, *(f"random_{n + 1}" for n in range(number))]
-        variants += [extract.LOUD] * (number > 0)
-        table = pd.DataFrame(
-            {
-                "key": self.clips["key"].repeat(len(variants)),
-                "variant": variants * len(self.clips),
-            }
-        ).reset_index(drop=True)
-        copies = asdict(settings.waveform_augmentation) if number else None
-        name = files.sha256_json([settings.rows.features.hash, number, copies])[:16]
-        folder = self.folder / "features" / name
-        made_from, stamp = [_code(), list(self.clips["sha256"])], Stamp(folder / "done.json")
-        if not stamp.matches(made_from):
-            extract.compute_features(
-                table,
-                self.clips,
-                recordings=self.recordings,
-                folder=folder,
-                config=settings.rows.features,
-                augmentation=settings.waveform_augmentation,
-                windows=True,
-                seed=0,
-            )
-            stamp.write(made_from)
-        return table, folder
 
 
 def run(material: Material, settings: Sequence[Settings], *, jobs: int | None = None) -> list[Path]:
@@ -144,8 +51,7 @@ def run(material: Material, settings: Sequence[Settings], *, jobs: int | None = 
     folders
         Of the trials, in the order given.
     """
-    for one in {_arrays_of(one): one for one in settings}.values():
-        material.arrays(one)
+    _prepare(material, settings)
     folders = [trial_folder(material, one) for one in settings]
     missing = [
         one for path, one in dict(zip(folders, settings, strict=True)).items() if not _done(path)
@@ -159,6 +65,14 @@ def run(material: Material, settings: Sequence[Settings], *, jobs: int | None = 
         run(material, before, jobs=jobs)
     _run_side_by_side(material, missing, jobs=jobs)
     return folders
+
+
+def _prepare(material: Material, settings: Sequence[Settings]) -> None:
+    """Compute what trials read, before several processes want it."""
+    for one in {_arrays_of(one): one for one in settings}.values():
+        material.arrays(one)
+    for one in settings:
+        material.sounds_to_train(one)
 
 
 def _run_side_by_side(
@@ -201,7 +115,8 @@ def teachers_of(settings: Settings) -> list[Settings]:
 
 def without_teachers(settings: Settings) -> Settings:
     """The same, learned from the labels alone."""
-    training = replace(settings.recipe.training, distillation=0.0)
+    own = settings.recipe.training
+    training = replace(own, distillation=own.distillation if own.outside else 0.0)
     return replace(
         settings,
         recipe=replace(settings.recipe, teachers=0, generations=0, training=training),
@@ -225,7 +140,15 @@ def trial_folder(material: Material, settings: Settings) -> Path:
     columns = ["key", "sha256", "corpus", "speaker", "sex", "emotion", "fold"]
     columns += ["session", "given_split"]
     known = clips.reindex(columns=columns, fill_value="").astype(str).to_numpy().tolist()
-    identity = [settings.to_dict(), _code(), known]
+    teacher = material.listener(settings)
+    sounds = material.sounds(settings)
+    identity = [
+        settings.to_dict(),
+        _code(),
+        known,
+        teacher and whisper.fingerprint(teacher),
+        None if sounds is None else sounds[["kind", "trained"]].to_numpy().tolist(),
+    ]
     return material.folder / "trials" / files.sha256_json(identity)[:20]
 
 
@@ -358,19 +281,28 @@ def _data(material: Material, settings: Settings) -> TrainingData:
         pd.MultiIndex.from_frame(plan[["key", "variant"]])
     )
     windows = settings.recipe.frame_augmentation is not None
+    tracks = windows and settings.rows.features.pitch
     return TrainingData(
         rows=plan,
         features=files.open_array(folder / "features.npy")[index],
         windows=files.open_array(folder / "windows.npy")[index] if windows else None,
+        embeddings=(
+            files.open_array(folder / "embeddings.npy")[index]
+            if settings.recipe.training.outside
+            else None
+        ),
         config=settings.rows.features,
         classes=settings.rows.settled(material.clips).classes,
+        nonspeech=material.sounds_to_train(settings),
+        tracks=files.open_array(folder / "tracks.npy")[index] if tracks else None,
     )
 
 
 def _arrays_of(settings: Settings) -> tuple[Any, ...]:
     """What decides the arrays of a trial."""
     plan = settings.rows
-    return plan.features.hash, plan.augmented_rows, settings.waveform_augmentation
+    outside = settings.recipe.training.outside > 0
+    return plan.features.hash, plan.augmented_rows, settings.waveform_augmentation, outside
 
 
 def _done(folder: Path) -> bool:

@@ -16,6 +16,8 @@ from ser_tinyml import files
 from ser_tinyml.files import DataError
 from ser_tinyml.parameters import typed
 
+# Fields of later versions, and the value with which features are what they were before.
+_LATER = {"pitch": False}
 LEVELS = ("running_max", "clip_max", "absolute", "pcen")
 
 
@@ -34,12 +36,18 @@ class FeatureConfig:
     sample_rate
         Rate of the waveform the frames are taken from, in Hz.
     onset_db
-        Speech begins where a frame is louder than the quietest before it by this many dB, and the
-        features begin there; None: at the first sample.
+        Features begin where speech begins (`beginning.Beginning`). This many dB over a steady
+        noise at the beginning is no noise any more. None: they begin at the first sample.
     onset_frames
-        So many loud frames in a row make a beginning.
+        So many frames in a row have to rise over the noise.
     preroll_frames
-        Frames kept from before the beginning.
+        Frames kept from before they rise.
+    onset_range_db
+        What is so far below the loudest frame counts as silence before the speech.
+    onset_steady_frames
+        A noise at the beginning lasts for so many frames at least.
+    onset_history_frames
+        The beginning moves on to one of the last frames, of which the board keeps so many.
     n_frames
         Frames a clip gives, before stacking.
     n_fft
@@ -60,6 +68,8 @@ class FeatureConfig:
     delta_frames
         Beside every coefficient, its change over so many frames, zero until there are as many;
         0: none.
+    pitch
+        Beside the coefficients, F0 and voicing (`pitch.pitch_inputs`).
     level
         "running_max": bands in dB below the loudest band since the features began, which removes
         the recording's level without looking ahead. "clip_max": absolute dB, limited below the
@@ -84,6 +94,9 @@ class FeatureConfig:
     onset_db: float | None = None
     onset_frames: int = 2
     preroll_frames: int = 2
+    onset_range_db: float = 30.0
+    onset_steady_frames: int = 8
+    onset_history_frames: int = 12
     n_frames: int = 47
     n_fft: int = 1024
     window_length: int = 1024
@@ -99,6 +112,7 @@ class FeatureConfig:
     whole_numbers: bool = False
     pad: str = "end"
     stack: int = 1
+    pitch: bool = False
 
     def __post_init__(self) -> None:
         def check(good: bool, expected: str) -> None:
@@ -141,6 +155,19 @@ class FeatureConfig:
             not (self.center and self.onset_db is not None),
             "no onset with centred frames: they look ahead of it",
         )
+        check(
+            0 <= self.preroll_frames < self.onset_steady_frames
+            and 0 < self.onset_frames <= self.onset_history_frames - self.preroll_frames,
+            "0 <= preroll_frames < onset_steady_frames and 0 < onset_frames <= "
+            f"onset_history_frames - preroll_frames, found {self.preroll_frames}, "
+            f"{self.onset_steady_frames}, {self.onset_frames} and {self.onset_history_frames}",
+        )
+        check(
+            self.onset_range_db > (self.onset_db or 0),
+            f"onset_range_db > onset_db, found {self.onset_range_db} and {self.onset_db}",
+        )
+        if self.pitch:
+            _check_pitch(self)
 
     @property
     def feature_shape(self) -> tuple[int, int]:
@@ -149,8 +176,13 @@ class FeatureConfig:
 
     @property
     def n_values(self) -> int:
-        """Values of a frame: the coefficients, and after them their changes."""
-        return (self.n_mfcc or self.n_mels) * (2 if self.delta_frames else 1)
+        """Values of a frame: the coefficients, their changes, and those of the pitch."""
+        return (self.n_mfcc or self.n_mels) * (2 if self.delta_frames else 1) + 3 * self.pitch
+
+    @property
+    def shared_frames(self) -> int:
+        """Frames before a frame that share samples with it."""
+        return (self.window_length - 1) // self.hop_length
 
     @property
     def causal(self) -> bool:
@@ -172,9 +204,14 @@ class FeatureConfig:
     @cached_property
     def hash(self) -> str:
         """SHA-256 over every field but the name: equal hashes, equal features."""
-        values = asdict(self)
+        values = self._fields()
         del values["name"]
         return files.sha256_json(values)
+
+    def _fields(self) -> dict[str, Any]:
+        """Every field; those that came later are left out where they change nothing."""
+        same = [name for name, value in _LATER.items() if getattr(self, name) == value]
+        return {name: value for name, value in asdict(self).items() if name not in same}
 
     @classmethod
     def of(cls, name: str, changes: Mapping[str, Any]) -> FeatureConfig:
@@ -189,7 +226,7 @@ class FeatureConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Every field, and the hash."""
-        return {**asdict(self), "hash": self.hash}
+        return {**self._fields(), "hash": self.hash}
 
     def save(self, path: str | Path) -> Path:
         """Write as JSON, the hash with it."""
@@ -208,15 +245,29 @@ class FeatureConfig:
         expected = {field.name for field in fields(cls)}
         stated = values.pop("hash", None) if isinstance(values, dict) else None
         found = set(values)
-        if found != expected:
+        if found | set(_LATER) != expected:
             raise DataError(
                 f"{path}: expected the fields of FeatureConfig, found "
-                f"{sorted(found - expected)} too many and {sorted(expected - found)} missing"
+                f"{sorted(found - expected)} too many and "
+                f"{sorted(expected - found - set(_LATER))} missing"
             )
         config = cls(**values)
         if config.hash != stated:
             raise DataError(f"{path}: expected hash {config.hash}, found {stated}")
         return config
+
+
+def _check_pitch(config: FeatureConfig) -> None:
+    if config.pad != "end" or config.whole_numbers or config.center:
+        raise DataError(
+            "features: expected no pitch with pad start, whole_numbers or centred frames, "
+            f"in {config.name!r}"
+        )
+    if config.window_length < 0.04 * config.sample_rate or config.sample_rate < 4_000:
+        raise DataError(
+            "features: expected, with pitch, a window of 40 ms or more of 4000 Hz or more, found "
+            f"{config.window_length} samples of {config.sample_rate} Hz, in {config.name!r}"
+        )
 
 
 PRESETS = {

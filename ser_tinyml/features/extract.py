@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -20,7 +21,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from ser_tinyml import features, files
-from ser_tinyml.features import FeatureConfig, frame_augment
+from ser_tinyml.features import FeatureConfig, frame_augment, whisper
 from ser_tinyml.files import DataError
 from ser_tinyml.provenance import module_hashes
 from ser_tinyml.sound import augment, reading
@@ -30,6 +31,7 @@ CLEAN = "clean"
 LOUD = "loud"
 ORIGINAL_VARIANTS = ("noise", "noise_stretch_pitch")
 CHUNK_CLIPS = 32
+OPTIONAL = ("windows", "tracks", "embeddings")  # arrays beside the features
 
 
 def row_rng(seed: int, key: str, variant: str) -> np.random.Generator:
@@ -48,6 +50,7 @@ def clip_features(
     backgrounds: list[np.ndarray],
     seed: int,
     windows: bool = False,
+    teacher: Path | None = None,
 ) -> dict[str, np.ndarray]:
     """Features of every version of one clip; the recording is read once.
 
@@ -55,7 +58,9 @@ def clip_features(
     -------
     arrays
         "features", float32 [shape=(len(variants), n_frames, n_inputs)]; if `windows`, also
-        "windows", float16 [shape=(len(variants), n_frames + 2 margin, n_mels)].
+        "windows", float16 [shape=(len(variants), n_frames + 2 margin, n_mels)], and if the features
+        have a pitch, "tracks", float16 [shape=(len(variants), n_frames + 2 margin, 2)]; with a
+        teacher, "embeddings", float16 [shape=(len(variants), width)], see `whisper.Encoder.embed`.
 
     Raises
     ------
@@ -68,34 +73,47 @@ def clip_features(
         raise DataError(
             f"{path}: expected sound after {config.crop_start_s} s, found {rate} Hz, nothing left"
         )
-    noisy = None
-    rows: dict[str, list[np.ndarray]] = {name: [] for name in _arrays(config, windows=windows)}
+    rows: dict[str, list[np.ndarray]] = defaultdict(list)
     for variant in variants:
         rng = row_rng(seed, key, variant)
-        if variant == CLEAN:
-            version = samples
-        elif variant == LOUD:
-            version = augment.overdrive(samples, decibel=rng.uniform(*augment.LOUD_DB))
-        elif variant in ORIGINAL_VARIANTS:
-            noisy = augment.original_noise(samples, rng) if noisy is None else noisy
-            version = noisy
-            if variant == "noise_stretch_pitch":
-                version = augment.original_stretch_pitch(noisy, sample_rate=config.sample_rate)
-        else:
-            version = augment.augment(
-                samples,
-                rng,
-                config=augmentation,
-                sample_rate=config.sample_rate,
-                backgrounds=backgrounds,
-            )
+        version = _version(samples, variant, rng, config, augmentation, backgrounds)
         bands = features.log_mel(version, config)
+        track = features.pitch_track(version, config) if config.pitch else None
         start = features.onset(bands, config)
-        rows["features"].append(features.from_bands(bands, start, config))
+        rows["features"].append(features.from_bands(bands, start, config, track))
         if windows:
             around = frame_augment.window(bands, start, config)
             rows["windows"].append(around.astype(np.float16))
+            if track is not None:
+                around = frame_augment.track_window(track, start, config)
+                rows["tracks"].append(around.astype(np.float16))
+        if teacher:
+            rows["embeddings"].append(whisper.load(teacher).embed(version).astype(np.float16))
     return {name: np.stack(arrays) for name, arrays in rows.items()}
+
+
+def _version(
+    samples: np.ndarray,
+    variant: str,
+    rng: np.random.Generator,
+    config: FeatureConfig,
+    augmentation: AugmentConfig,
+    backgrounds: list[np.ndarray],
+) -> np.ndarray:
+    """The clip as it is, or changed."""
+    rate = config.sample_rate
+    if variant == CLEAN:
+        return samples
+    if variant == LOUD:
+        return augment.overdrive(samples, decibel=rng.uniform(*augment.LOUD_DB))
+    if variant in ORIGINAL_VARIANTS:
+        noisy = augment.original_noise(samples, rng)
+        if variant == "noise":
+            return noisy
+        return augment.original_stretch_pitch(noisy, sample_rate=rate)
+    return augment.augment(
+        samples, rng, config=augmentation, sample_rate=rate, backgrounds=backgrounds
+    )
 
 
 def compute_features(
@@ -109,14 +127,14 @@ def compute_features(
     background_folder: Path | None = None,
     seed: int,
     windows: bool = False,
+    teacher: Path | None = None,
     jobs: int | None = None,
     progress: bool = True,
 ) -> Path:
     """Compute the features of all rows into folder/features.npy.
 
-    Chunks are written to folder/chunks as they are done, each under a name that says what it was
-    made from, so that an interrupted or repeated call computes only what is missing; when the
-    array is whole, chunks of other settings are removed.
+    Chunks are written to folder/chunks as they are done, each named after what it was made from,
+    so that a repeated call computes only what is missing; in the end all others are removed.
 
     Parameters
     ----------
@@ -130,7 +148,11 @@ def compute_features(
         Background recordings for augmentation; None: mains hum instead.
     windows
         Also write folder/windows.npy, the bands around the features, for `frame_augment`: float16
-        (a sixteenth of a dB) [shape=(rows, n_frames + 2 margin, n_mels)].
+        (a sixteenth of a dB) [shape=(rows, n_frames + 2 margin, n_mels)]; and if there is a pitch,
+        tracks.npy, that of these frames: float16 (a cent) [shape=(rows, n_frames + 2 margin, 2)].
+    teacher
+        Folder of a Whisper model: also write folder/embeddings.npy, what it hears in each row,
+        float16 [shape=(rows, width)].
     jobs
         Processes; None: one a core.
 
@@ -147,16 +169,11 @@ def compute_features(
         "backgrounds": _backgrounds(background_folder, config),
         "seed": seed,
         "windows": windows,
+        "teacher": teacher,
     }
     tasks = _tasks(rows, clips, _settings(options), recordings=recordings)
     _compute(tasks, chunks, options, jobs=jobs, progress=progress)
-    for name, (dtype, shape) in _arrays(config, windows=windows).items():
-        path = folder / f"{name}.npy"
-        _join(tasks, chunks, path, np.dtype(dtype), (len(rows), *shape))
-    wanted = {task["file"] for task in tasks}
-    for stale in chunks.iterdir():
-        if stale.name not in wanted:
-            stale.unlink()
+    _join_all(tasks, chunks, folder, count=len(rows))
     return folder / "features.npy"
 
 
@@ -173,8 +190,9 @@ def _settings(options: Mapping[str, Any]) -> dict[str, Any]:
         "augmentation": asdict(options["augmentation"]),
         "seed": options["seed"],
         "windows": options["windows"],
+        "teacher": whisper.fingerprint(teacher) if (teacher := options["teacher"]) else "",
         "backgrounds": [files.sha256_bytes(noise.tobytes()) for noise in options["backgrounds"]],
-        "code": _code_hash(),
+        "code": code_hash(),
     }
 
 
@@ -248,6 +266,21 @@ def _keep_memory() -> None:
             library.mallopt(option, 1 << 28)
 
 
+def _join_all(tasks: list[dict[str, Any]], chunks: Path, folder: Path, *, count: int) -> None:
+    """Put the chunks of every array together, and remove chunks of other rows."""
+    with np.load(chunks / tasks[0]["file"]) as first:
+        kinds = {name: (array.dtype, array.shape[1:]) for name, array in first.items()}
+    for name in OPTIONAL:
+        if name not in kinds:  # what earlier settings left would be taken for these rows'
+            (folder / f"{name}.npy").unlink(missing_ok=True)
+    for name, (dtype, shape) in kinds.items():
+        _join(tasks, chunks, folder / f"{name}.npy", dtype, (count, *shape))
+    wanted = {task["file"] for task in tasks}
+    for stale in chunks.iterdir():
+        if stale.name not in wanted:
+            stale.unlink()
+
+
 def _join(
     tasks: list[dict[str, Any]],
     chunks: Path,
@@ -271,17 +304,6 @@ def _join(
     shutil.move(partial, path)
 
 
-def _arrays(config: FeatureConfig, *, windows: bool) -> dict[str, tuple[type, tuple[int, ...]]]:
-    """Type and shape, of one row, of the arrays that are made."""
-    arrays: dict[str, tuple[type, tuple[int, ...]]] = {
-        "features": (np.float32, config.feature_shape)
-    }
-    if windows:
-        frames = config.n_frames + 2 * frame_augment.margin(config)
-        arrays["windows"] = (np.float16, (frames, config.n_mels))
-    return arrays
-
-
-def _code_hash() -> str:
-    """Features made by other code are other features."""
+def code_hash() -> str:
+    """Of all that computes features: made by other code, they are other features."""
     return files.sha256_json(module_hashes([f"import {__name__}"]))

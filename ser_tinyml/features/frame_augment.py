@@ -2,7 +2,8 @@
 
 A waveform that is changed before training is changed once; here every clip is new in every epoch,
 for the price of some interpolation. All functions take and return bands in dB
-[shape=(rows, frames, n_mels)] and draw only from the generator they are given.
+[shape=(rows, frames, n_mels)] and draw only from the generator they are given. The pitch of the
+frames, if there is one, is changed with them (`track_augment`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ser_tinyml.features import POWER_FLOOR, FeatureConfig, mel_filterbank
+from ser_tinyml.features import POWER_FLOOR, FeatureConfig, mel_filterbank, track_augment
+from ser_tinyml.features.pitch import COMPRESSION, band_taper
 from ser_tinyml.files import DataError
 
 EMPTY_DB = 10 * np.log10(POWER_FLOOR)
@@ -97,24 +99,49 @@ def window(bands: np.ndarray, start: int, config: FeatureConfig) -> np.ndarray:
     return np.where((wanted < len(bands))[:, None], found, EMPTY_DB).astype(np.float32)
 
 
+def track_window(track: np.ndarray, start: int, config: FeatureConfig) -> np.ndarray:
+    """The pitch of the frames of `window`: before the recording and after it there is no voice.
+
+    Parameters
+    ----------
+    track [shape=(frames, 2)]
+        From `pitch.pitch_track`, of the whole recording.
+
+    Returns
+    -------
+    window [shape=(n_frames + 2 margin, 2)]
+        float32.
+    """
+    more = margin(config)
+    wanted = np.arange(start - more, start + config.n_frames + more)
+    found = track[np.clip(wanted, 0, len(track) - 1)]
+    inside = (wanted >= 0) & (wanted < len(track))
+    return np.where(inside[:, None], found, 0).astype(np.float32)
+
+
 def augment_frames(
     windows: np.ndarray,
     rng: np.random.Generator,
     *,
     augmentation: FrameAugmentConfig,
     config: FeatureConfig,
-) -> np.ndarray:
+    tracks: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray | None]:
     """One random version of every clip: voice first, then the microphone, then the room.
 
     Parameters
     ----------
     windows [shape=(rows, n_frames + 2 margin, n_mels)]
         From `window`.
+    tracks [shape=(rows, n_frames + 2 margin, 2)]
+        From `track_window`, if the features have a pitch.
 
     Returns
     -------
     bands [shape=(rows, n_frames, n_mels)]
-        float32, for `features.cepstra`.
+        float32, for `features.frame_values`.
+    tracks [shape=(rows, n_frames, 2)]
+        float32, for the same; None if there were none.
     """
     rows = len(windows)
     more = margin(config)
@@ -125,18 +152,32 @@ def augment_frames(
         )
     shift = rng.integers(-augmentation.shift_frames, augmentation.shift_frames + 1, rows)
     rate = rng.uniform(1 - augmentation.stretch, 1 + augmentation.stretch, rows)
-    bands = _moved_in_time(windows, start=more + shift, rate=rate, frames=config.n_frames)
+    place = {"start": more + shift, "rate": rate, "frames": config.n_frames}
+    bands = _moved_in_time(windows, **place)
+    if tracks is not None:
+        tracks = track_augment.moved_in_time(tracks, **place)
     if augmentation.warp_octaves:
         octaves = rng.uniform(-augmentation.warp_octaves, augmentation.warp_octaves, rows)
         bands = _warped(bands, octaves, config)
+        if tracks is not None:  # what was at f * 2 ** octaves is now at f
+            tracks[..., 0] -= octaves[:, None]
     if augmentation.equaliser_db:
         points = rng.normal(0, augmentation.equaliser_db, (rows, _EQUALISER_POINTS))
         bands = bands + _smooth(points, bands.shape[2])[:, None, :]
     if augmentation.noise_probability:
         noisy = np.flatnonzero(rng.random(rows) < augmentation.noise_probability)
         snr = rng.uniform(*augmentation.noise_snr_db, len(noisy))
-        bands[noisy] = _with_noise(bands[noisy], snr, rng, config)
-    return bands
+        clean, bands[noisy] = bands[noisy], _with_noise(bands[noisy], snr, rng, config)
+        if tracks is not None:
+            share = np.minimum(loudness(clean, config) / loudness(bands[noisy], config), 1)
+            tracks[noisy] = track_augment.in_noise(tracks[noisy], share, rng)
+    return bands, tracks
+
+
+def loudness(bands: np.ndarray, config: FeatureConfig) -> np.ndarray:
+    """What `pitch.autocorrelation` gives at lag 0, from bands and but for a factor."""
+    centre, bins = _band_facts(config)
+    return 10 ** (bands * COMPRESSION / 10) @ (bins * band_taper(centre))
 
 
 def nonspeech(rows: int, rng: np.random.Generator, config: FeatureConfig) -> np.ndarray:

@@ -7,12 +7,14 @@ from functools import lru_cache
 
 import numpy as np
 
+from ser_tinyml.features.beginning import onset
 from ser_tinyml.features.config import FeatureConfig
+from ser_tinyml.features.pitch import pitch_inputs, pitch_track
+from ser_tinyml.features.spectrum import power_spectra
 from ser_tinyml.files import DataError
 from ser_tinyml.sound import audio
 
 POWER_FLOOR = 1e-10  # the power below which a band counts as empty, librosa's amin
-_AT_ONCE = 24  # frames whose spectra are in memory together: they stay in a core's cache
 
 
 @dataclass(frozen=True)
@@ -166,15 +168,8 @@ def log_mel(samples: np.ndarray, config: FeatureConfig) -> np.ndarray:
         10 log10 of the power, not below -100 dB, float64.
     """
     constant = tables(config)
-    if config.center:
-        samples = np.pad(samples, config.n_fft // 2)
-    samples = audio.fix_length(samples, max(len(samples), config.window_length)).astype(np.float64)
-    framed = audio.frames(samples, frame_length=config.window_length, hop_length=config.hop_length)
     pieces = []
-    for start in range(0, len(framed), _AT_ONCE):
-        windowed = framed[start : start + _AT_ONCE] * constant.window
-        spectrum = np.fft.rfft(windowed, n=config.n_fft)
-        power = spectrum.real**2 + spectrum.imag**2
+    for power in power_spectra(samples, config):
         bands = np.zeros((len(power), config.n_mels))
         for half in constant.halves:
             if len(half.first):
@@ -184,26 +179,35 @@ def log_mel(samples: np.ndarray, config: FeatureConfig) -> np.ndarray:
     return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
 
-def onset(bands: np.ndarray, config: FeatureConfig) -> int:
-    """The frame at which the features of a clip begin.
-
-    A frame is loud when its power is above the quietest frame so far by onset_db. The first run
-    of onset_frames loud frames is the beginning of speech, and the features begin preroll_frames
-    before it. A clip that has no such run, for it begins in mid-speech, is taken from its start.
+def frame_values(bands: np.ndarray, track: np.ndarray | None, config: FeatureConfig) -> np.ndarray:
+    """All values of frames: `cepstra`, and after them `pitch_inputs` if the model has them.
 
     Parameters
     ----------
-    bands [shape=(frames, n_mels)]
-        From `log_mel`.
+    bands [shape=(…, frames, n_mels)]
+        From `log_mel`, from the frame at which the features begin; of one clip or of several.
+    track [shape=(…, frames, 2)]
+        From `pitch_track`, of the same frames; not looked at where the model has no pitch.
+
+    Returns
+    -------
+    values [shape=(…, frames, n_values)]
+        Of the type of the bands.
+
+    Raises
+    ------
+    DataError
+        If the model has a pitch and there is no track of these frames.
     """
-    if config.onset_db is None:
-        return 0
-    level = 10 * np.log10(np.sum(10 ** (bands / 10), axis=1))
-    loud = level > np.minimum.accumulate(level) + config.onset_db
-    run = np.convolve(loud, np.ones(config.onset_frames), mode="valid") == config.onset_frames
-    if not run.any():
-        return 0
-    return max(int(np.argmax(run)) - config.preroll_frames, 0)
+    values = cepstra(bands, config)
+    if not config.pitch:
+        return values
+    if track is None or track.shape != (*bands.shape[:-1], 2):
+        raise DataError(
+            f"features: expected the pitch of {bands.shape[:-1]} frames, "
+            f"found {None if track is None else track.shape}"
+        )
+    return np.concatenate([values, pitch_inputs(track).astype(values.dtype)], axis=-1)
 
 
 def cepstra(bands: np.ndarray, config: FeatureConfig) -> np.ndarray:
@@ -216,7 +220,7 @@ def cepstra(bands: np.ndarray, config: FeatureConfig) -> np.ndarray:
 
     Returns
     -------
-    values [shape=(…, frames, n_values)]
+    values [shape=(…, frames, n_values less the pitch)]
         Of the type of the bands.
     """
     if config.level == "running_max":
@@ -266,7 +270,7 @@ def pcen(bands: np.ndarray, config: FeatureConfig) -> np.ndarray:
 
 
 def waveform_features(samples: np.ndarray, config: FeatureConfig) -> np.ndarray:
-    """The features of one clip: `log_mel`, `onset` and `from_bands`.
+    """The features of one clip: `log_mel`, `pitch_track`, `onset` and `from_bands`.
 
     Parameters
     ----------
@@ -285,11 +289,14 @@ def waveform_features(samples: np.ndarray, config: FeatureConfig) -> np.ndarray:
     if not len(samples):
         raise DataError("features: expected at least one sample, found none")
     bands = log_mel(samples, config)
-    return from_bands(bands, onset(bands, config), config)
+    track = pitch_track(samples, config) if config.pitch else None
+    return from_bands(bands, onset(bands, config), config, track)
 
 
-def from_bands(bands: np.ndarray, start: int, config: FeatureConfig) -> np.ndarray:
-    """The features of one clip from its bands.
+def from_bands(
+    bands: np.ndarray, start: int, config: FeatureConfig, track: np.ndarray | None = None
+) -> np.ndarray:
+    """The features of one clip from its bands, and its pitch if the model has it.
 
     Parameters
     ----------
@@ -297,6 +304,8 @@ def from_bands(bands: np.ndarray, start: int, config: FeatureConfig) -> np.ndarr
         From `log_mel`.
     start
         Frame at which the features begin.
+    track [shape=(frames, 2)]
+        From `pitch_track`.
 
     Returns
     -------
@@ -305,11 +314,14 @@ def from_bands(bands: np.ndarray, start: int, config: FeatureConfig) -> np.ndarr
     """
     bands = bands[start:][: config.n_frames]
     missing = config.n_frames - len(bands)
+    if track is not None:
+        track = track[start:][: config.n_frames]
     if config.pad == "end":
-        bands = np.pad(bands, ((0, missing), (0, 0)), constant_values=10 * np.log10(POWER_FLOOR))
-        mfcc = cepstra(bands, config)
+        end = ((0, missing), (0, 0))
+        bands = np.pad(bands, end, constant_values=10 * np.log10(POWER_FLOOR))
+        values = frame_values(bands, None if track is None else np.pad(track, end), config)
     else:
-        mfcc = np.pad(cepstra(bands, config), ((missing, 0), (0, 0)))
+        values = np.pad(cepstra(bands, config), ((missing, 0), (0, 0)))
     if config.whole_numbers:
-        mfcc = np.trunc(mfcc)
-    return mfcc.astype(np.float32).reshape(config.feature_shape)
+        values = np.trunc(values)
+    return values.astype(np.float32).reshape(config.feature_shape)

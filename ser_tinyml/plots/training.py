@@ -23,7 +23,7 @@ def frame_versions(frames: Frames, *, rng: np.random.Generator, count: int = 3) 
     config = frames.config
     window = np.asarray(frames.windows[:1], np.float32)
     first = frame_augment.margin(config)
-    drawn = frame_augment.augment_frames(
+    drawn, _ = frame_augment.augment_frames(
         window.repeat(count, axis=0), rng, augmentation=frames.augmentation, config=config
     )
     shown = [window[0, first : first + config.n_frames], *drawn]

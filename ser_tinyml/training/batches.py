@@ -12,9 +12,10 @@ import pandas as pd
 
 from ser_tinyml import files
 from ser_tinyml.data import splits
-from ser_tinyml.features import FeatureConfig, cepstra, frame_augment
+from ser_tinyml.features import FeatureConfig, frame_augment, frame_values, track_augment
 from ser_tinyml.features.extract import CLEAN, LOUD
 from ser_tinyml.features.frame_augment import FrameAugmentConfig
+from ser_tinyml.features.nonspeech import Sounds
 from ser_tinyml.features.normalisation import Normalisation
 from ser_tinyml.files import DataError
 from ser_tinyml.training.config import TrainingConfig
@@ -32,11 +33,55 @@ class Frames:
         The configuration of the features.
     augmentation
         How they are changed.
+    tracks [shape=(rows, n_frames + 2 margin, 2)]
+        From `frame_augment.track_window`, the pitch of these frames, if the features have it.
+    nonspeech
+        Recordings in which nobody speaks, to be changed alike; None: there are none.
     """
 
     windows: np.ndarray
     config: FeatureConfig
     augmentation: FrameAugmentConfig
+    tracks: np.ndarray | None = None
+    nonspeech: Sounds | None = None
+
+    def drawn(
+        self, chosen: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Bands and pitch of some training rows, changed anew; see `augment_frames`."""
+        return self._changed(self.windows, self.tracks, chosen, rng)
+
+    def drawn_nonspeech(
+        self, count: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """The same of sounds in which nobody speaks: half of them recorded, if there are any."""
+        sounds = self.nonspeech
+        recorded = count // 2 if sounds is not None else 0
+        bands = frame_augment.nonspeech(count - recorded, rng, self.config)
+        tracks = None
+        if self.config.pitch:
+            tracks = track_augment.of_noise(count - recorded, self.config.n_frames, rng)
+        if sounds is None or not recorded:
+            return bands, tracks
+        chosen = rng.integers(len(sounds.windows), size=recorded)
+        more, more_tracks = self._changed(sounds.windows, sounds.tracks, chosen, rng)
+        bands = np.concatenate([bands, more])
+        return bands, None if tracks is None else np.concatenate([tracks, more_tracks])
+
+    def _changed(
+        self,
+        windows: np.ndarray,
+        tracks: np.ndarray | None,
+        chosen: np.ndarray,
+        rng: np.random.Generator,
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        return frame_augment.augment_frames(
+            np.asarray(windows[chosen], np.float32),
+            rng,
+            augmentation=self.augmentation,
+            config=self.config,
+            tracks=None if tracks is None else np.asarray(tracks[chosen], np.float32),
+        )
 
 
 def class_weights(
@@ -75,6 +120,10 @@ class Batches:
         the loud copy of each row's clip. Without such copies, each row itself.
     target [shape=(n, n_classes)], weight [shape=(n,)]
         One-hot class and its weight; both zero where a row belongs to no class.
+    outside [shape=(n, n_classes)], outside_share [shape=(n,)]
+        What a teacher from outside answers, and how much that counts in what is taught.
+    taught
+        Whether there are teachers that have to hear what the net hears.
     emotion [shape=(n, emotions)], emotion_weight [shape=(n,)]
         Of the auxiliary answer.
     clip, speaker [shape=(n,)]
@@ -89,6 +138,9 @@ class Batches:
     normalisation: Normalisation
     target: np.ndarray
     weight: np.ndarray
+    outside: np.ndarray
+    outside_share: np.ndarray
+    taught: bool
     emotion: np.ndarray
     emotion_weight: np.ndarray
     clip: np.ndarray
@@ -106,12 +158,19 @@ class Batches:
         n_classes: int,
         config: TrainingConfig,
         frames: Frames | None,
+        outside: np.ndarray | None = None,
+        taught: bool = False,
     ) -> Batches:
-        for name, array in (("features", features), ("frames", frames and frames.windows)):
-            if array is not None and len(array) != len(rows):
-                raise DataError(
-                    f"training: expected {len(rows)} rows of {name}, found {len(array)}"
-                )
+        """The rows of both sides.
+
+        Parameters
+        ----------
+        outside [shape=(rows, n_classes)]
+            From `outside.answers`.
+        taught
+            Whether there are teachers beside that one.
+        """
+        _check_lengths(features, frames, rows)
         train, validation = _sides(rows, config)
         table = rows.iloc[train]
         heard = loud = np.arange(len(table))
@@ -130,7 +189,16 @@ class Batches:
             features=features if frames else normalisation.apply(features[train]),
             frames=frames,
             normalisation=normalisation,
-            **_answers(table, n_classes=n_classes, config=config),
+            **(answers := _answers(table, n_classes=n_classes, config=config)),
+            **_outside(
+                outside,
+                train[heard],
+                answers["weight"],
+                n_classes=n_classes,
+                config=config,
+                taught=taught,
+            ),
+            taught=taught,
             validation_x=normalisation.apply(features[validation]),
             validation_y=rows["label_id"].to_numpy()[validation],
             config=config,
@@ -139,8 +207,13 @@ class Batches:
     def identity(self, config: TrainingConfig, teachers: Sequence[Any] = ()) -> str:
         """Fingerprint of all that a training depends on."""
         arrays = [self.train, self.heard, self.target, self.emotion, self.clip, self.speaker]
+        arrays += [self.outside, self.outside_share]
         arrays += [self.validation_x, self.validation_y, self.normalisation.mean]
         arrays += [self.frames.windows if self.frames else self.features]
+        if self.frames is not None:
+            sounds = self.frames.nonspeech
+            more = [self.frames.tracks, sounds and sounds.windows, sounds and sounds.tracks]
+            arrays += [array for array in more if array is not None]
         arrays += [weight for teacher in teachers for weight in teacher.get_weights()]
         augmentation = self.frames and [self.frames.config.hash, self.frames.augmentation.to_dict()]
         digests = [files.sha256_bytes(np.ascontiguousarray(array).data) for array in arrays]
@@ -166,10 +239,11 @@ class Batches:
         Returns
         -------
         arrays
-            Inputs, what teachers hear of them, target, weight, emotion and its weight; a row each.
+            Inputs, what teachers hear of them, target, weight, emotion and its weight, the answer
+            from outside and its share; a row each.
         """
         heard = self.heard[batch]
-        if np.array_equal(heard, batch):
+        if not self.taught or np.array_equal(heard, batch):
             inputs = taught = self._inputs(batch, rng)
         else:  # changed alike
             inputs, taught = self._inputs(batch, copy.deepcopy(rng)), self._inputs(heard, rng)
@@ -182,6 +256,8 @@ class Batches:
             np.concatenate([self.weight[batch], np.ones(more)]),
             np.concatenate([self.emotion[batch], np.zeros((more, self.emotion.shape[1]))]),
             np.concatenate([self.emotion_weight[batch], np.zeros(more)]),
+            np.concatenate([self.outside[batch], any_class]),
+            np.concatenate([self.outside_share[batch], np.ones(more)]),
         ]
         return _mixed(arrays, rng, share=self.config.mixing) if self.config.mixing else arrays
 
@@ -190,21 +266,33 @@ class Batches:
         if self.frames is None:
             inputs = self.features[batch]
         else:
-            config = self.frames.config
-            bands = frame_augment.augment_frames(
-                np.asarray(self.frames.windows[self.train[batch]], np.float32),
-                rng,
-                augmentation=self.frames.augmentation,
-                config=config,
-            )
-            more = round(self.config.nonspeech * len(batch))
-            bands = np.concatenate([bands, frame_augment.nonspeech(more, rng, config)])
-            values = cepstra(bands, config).reshape(len(bands), *config.feature_shape)
+            values = self._changed(self.frames, self.train[batch], rng)
             inputs = self.normalisation.apply(values)
         if self.config.input_noise:
             noise = rng.standard_normal(inputs.shape, dtype=np.float32)
             inputs = inputs + self.config.input_noise * noise
         return inputs
+
+    def _changed(self, frames: Frames, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Features of some rows, changed anew, and after them those of sounds without speech."""
+        bands, tracks = frames.drawn(rows, rng)
+        more, more_tracks = frames.drawn_nonspeech(round(self.config.nonspeech * len(rows)), rng)
+        bands = np.concatenate([bands, more])
+        if tracks is not None:
+            tracks = np.concatenate([tracks, more_tracks])
+        config = frames.config
+        return frame_values(bands, tracks, config).reshape(len(bands), *config.feature_shape)
+
+
+def _check_lengths(features: np.ndarray, frames: Frames | None, rows: pd.DataFrame) -> None:
+    """Refuse arrays that are not of these rows."""
+    for name, array in (
+        ("features", features),
+        ("frames", frames and frames.windows),
+        ("tracks", frames and frames.tracks),
+    ):
+        if array is not None and len(array) != len(rows):
+            raise DataError(f"training: expected {len(rows)} rows of {name}, found {len(array)}")
 
 
 def _sides(rows: pd.DataFrame, config: TrainingConfig) -> list[np.ndarray]:
@@ -247,6 +335,31 @@ def _answers(
         "emotion_weight": emotion_weight[emotion].astype(np.float32),
         "clip": clip,
         "speaker": speaker,
+    }
+
+
+def _outside(
+    answers: np.ndarray | None,
+    heard: np.ndarray,
+    weight: np.ndarray,
+    *,
+    n_classes: int,
+    config: TrainingConfig,
+    taught: bool,
+) -> dict[str, np.ndarray]:
+    """Answers of a teacher from outside, and their share in what each training row is taught.
+
+    Who has no label and no other teacher learns from it alone.
+    """
+    if answers is None:
+        none = np.zeros((len(heard), n_classes), np.float32)
+        return {"outside": none, "outside_share": weight * 0}
+    answer = answers[heard]
+    known = ~np.isnan(answer[:, 0])
+    share = np.where((weight > 0) | taught, config.outside, 1.0)
+    return {
+        "outside": np.where(known[:, None], answer, 0).astype(np.float32),
+        "outside_share": np.where(known, share, 0).astype(np.float32),
     }
 
 

@@ -22,11 +22,11 @@ _CHOICES = {
     "steps": ("last", "all"),
 }
 _LEAST = {
-    **{"epochs": 1, "batch_size": 1, "patience": 0, "seed": 0},
+    **{"epochs": 1, "batch_size": 1, "patience": 0, "seed": 0, "unlabelled": 0},
     **{"speaker_clips": 0, "auxiliary": 0, "input_noise": 0, "nonspeech": 0},
 }
 _BELOW_ONE = ("label_smoothing", "averaging", "dropout", "between_dropout")
-_SHARES = ("distillation", "loud", "mixing")
+_SHARES = ("distillation", "outside", "loud", "mixing")
 
 
 def teacher_seeds(generation: int, *, teachers: int) -> range:
@@ -85,6 +85,12 @@ class TrainingConfig:
         beside the classes, on clips of every emotion, and is not part of the model.
     distillation
         Weight, 0 to 1, of the teachers' answers against the labels; 0: without teachers.
+    outside
+        How much the answers of a teacher from outside (`training.outside`) count in what is taught,
+        0 to 1, where it has one; the rest is the other teachers' mean or, without them, the label.
+    unlabelled
+        Weight of a row of no class in what is taught, 0 or more. What teachers say of fear and
+        disgust is mostly one class, which would outweigh the others.
     taught_weights
         "balanced": in what the teachers' answers teach, too, a row weighs as `class_weights` says
         of its class, or 1 where it has none; "none": all rows weigh the same, and frequent classes
@@ -130,6 +136,8 @@ class TrainingConfig:
     steps: str = "all"
     auxiliary: float = 0.5
     distillation: float = 1.0
+    outside: float = 0.0
+    unlabelled: float = 1.0
     taught_weights: str = "balanced"
     loud: float = 0.125
     mixing: float = 0.0

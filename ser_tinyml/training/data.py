@@ -11,6 +11,7 @@ import pandas as pd
 from ser_tinyml import files
 from ser_tinyml.data import splits
 from ser_tinyml.features import FeatureConfig
+from ser_tinyml.features.nonspeech import NONSPEECH, Sounds
 from ser_tinyml.features.normalisation import Normalisation
 
 
@@ -30,6 +31,12 @@ class TrainingData:
         Of the features.
     classes
         Names of the classes.
+    tracks [shape=(rows, n_frames + 2 margin, 2)]
+        The pitch of the windows' frames, from `frame_augment.track_window`; None: there is none.
+    embeddings [shape=(rows, width)]
+        What a teacher from outside hears in each row (`features.whisper`); None: there is none.
+    nonspeech
+        Recordings in which nobody speaks; None: there are none.
     """
 
     rows: pd.DataFrame
@@ -37,6 +44,9 @@ class TrainingData:
     windows: np.ndarray | None
     config: FeatureConfig
     classes: list[str]
+    tracks: np.ndarray | None = None
+    embeddings: np.ndarray | None = None
+    nonspeech: Sounds | None = None
 
     @classmethod
     def load(cls, folder: str | Path) -> TrainingData:
@@ -48,13 +58,19 @@ class TrainingData:
             If a file is missing or broken.
         """
         folder = Path(folder)
-        windows = folder / "windows.npy"
+        windows, tracks, embeddings = (
+            files.open_array(path) if (path := folder / name).is_file() else None
+            for name in ("windows.npy", "tracks.npy", "embeddings.npy")
+        )
         return cls(
             rows=files.read_table(folder / "rows.csv"),
             features=files.open_array(folder / "features.npy"),
-            windows=files.open_array(windows) if windows.is_file() else None,
+            windows=windows,
             config=FeatureConfig.load(folder / "features.json"),
             classes=files.read_json(folder / "labels.json"),
+            tracks=tracks,
+            embeddings=embeddings,
+            nonspeech=Sounds.load(path) if (path := folder / NONSPEECH).is_file() else None,
         )
 
     def part(self, name: str, normalisation: Normalisation) -> tuple[pd.DataFrame, np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,7 @@ def fit(
     folder: Path,
     frames: Frames | None = None,
     teachers: Sequence[keras.Model] = (),
+    outside: np.ndarray | None = None,
     say: Callable[[str], None] = print,
 ) -> Fitted:
     """Fit a net on the training rows; config.keep says which epoch counts.
@@ -76,6 +77,8 @@ def fit(
     teachers
         For distillation: fitted models, whose mean logit after each step is learned. They hear what
         the net hears, and in place of a loud copy the clip itself, changed alike.
+    outside [shape=(rows, n_classes)]
+        For distillation too: answers of a teacher from outside (`outside.answers`).
     say
         Gets one line an epoch.
 
@@ -84,20 +87,24 @@ def fit(
     DataError
         If features and rows differ in number, or something that the configuration needs is missing.
     """
-    if bool(teachers) != (config.distillation > 0):
+    lessons = {"outside": outside, "taught": bool(teachers)}
+    if bool(teachers or outside is not None) != (config.distillation > 0):
         raise DataError("training: expected teachers where distillation is over 0, and only there")
-    data = Batches.gather(features, rows, n_classes=len(classes), config=config, frames=frames)
+    count = len(classes)
+    data = Batches.gather(features, rows, n_classes=count, config=config, frames=frames, **lessons)
     make_deterministic(config.seed)
-    net = TrainedNet(data, n_classes=len(classes), config=config, teachers=teachers)
+    net = TrainedNet(data, n_classes=count, config=config, teachers=teachers)
     state = Checkpoint(folder / "checkpoint", net, data.identity(config, teachers))
     _say_history(state, config, say)
     while len(state.history) < config.epochs and not _stopped(state.history, config):
-        line = _epoch(net, data, len(state.history), classes=classes)
-        best = max((old["validation_uar"] for old in state.history), default=-1.0)
-        line["best"] = line["validation_uar"] > best
-        state.add(line)
+        state.add(line := _epoch(net, data, state.history, classes=classes))
         say(_said(line, config.epochs))
         sys.stdout.flush()
+    return _fitted(net, data, state, config)
+
+
+def _fitted(net: TrainedNet, data: Batches, state: Checkpoint, config: TrainingConfig) -> Fitted:
+    """The net with the weights that count."""
     if config.keep == "best":
         net.model.set_weights(state.best_weights())
         kept = state.best_epoch
@@ -115,9 +122,15 @@ def _say_history(state: Checkpoint, config: TrainingConfig, say: Callable[[str],
         say(f"taken up after epoch {len(state.history)}")
 
 
-def _epoch(net: TrainedNet, data: Batches, epoch: int, *, classes: Sequence[str]) -> dict[str, Any]:
-    """Train for an epoch, counted from 0, and say how it went."""
-    config, start = data.config, time.perf_counter()
+def _epoch(
+    net: TrainedNet,
+    data: Batches,
+    history: Sequence[Mapping[str, Any]],
+    *,
+    classes: Sequence[str],
+) -> dict[str, Any]:
+    """Train for the epoch after those of the history, and say how it went."""
+    config, epoch, start = data.config, len(history), time.perf_counter()
     rng = np.random.default_rng([config.seed, epoch])
     order = data.epoch(rng)
     loss = 0.0
@@ -135,6 +148,7 @@ def _epoch(net: TrainedNet, data: Batches, epoch: int, *, classes: Sequence[str]
         "validation_uar": found["uar"],
         "validation_accuracy": found["accuracy"],
         "seconds": time.perf_counter() - start,
+        "best": found["uar"] > max((old["validation_uar"] for old in history), default=-1.0),
     }
 
 

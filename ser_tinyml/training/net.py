@@ -82,7 +82,7 @@ class TrainedNet:
         counting = self.average if self.config.averaging else self.own
         self.model.set_weights([weight.numpy() for weight in counting])
 
-    def _train_step(self, inputs, heard, target, weight, emotion, emotion_weight):
+    def _train_step(self, inputs, heard, target, weight, emotion, emotion_weight, outside, share):
         variables = self.trained.trainable_variables
         exact = [variable.read_value() for variable in variables]
         if self.config.int8_weights:
@@ -90,7 +90,9 @@ class TrainedNet:
                 variable.assign(rounded(variable))
         with tf.GradientTape() as tape:
             answers = self.trained(inputs, training=True)
-            loss, label_loss = self._losses(answers, heard, target, weight, emotion, emotion_weight)
+            loss, label_loss = self._losses(
+                answers, heard, target, weight, emotion, emotion_weight, outside, share
+            )
         gradients = tape.gradient(loss, variables)
         if self.config.int8_weights:
             for variable, value in zip(variables, exact, strict=True):
@@ -99,14 +101,15 @@ class TrainedNet:
         self._follow()
         return label_loss
 
-    def _losses(self, answers, heard, target, weight, emotion, emotion_weight):
+    def _losses(self, answers, heard, target, weight, emotion, emotion_weight, outside, share):
         """What is minimised, and the part of it that comes from the labels."""
         config = self.config
         answer = answers[0] if config.auxiliary else answers
         label_loss = self._loss(self._smooth(target), answer, weight)
         loss = (1 - config.distillation) * label_loss
         if config.distillation:
-            loss += config.distillation * self._taught_loss(heard, answer, weight)
+            lesson = self._lesson(heard, self._smooth(target), outside, share)
+            loss += config.distillation * self._taught_loss(lesson, answer, weight, share)
         if config.auxiliary:
             loss += config.auxiliary * self._loss(self._smooth(emotion), answers[1], emotion_weight)
         return loss, label_loss
@@ -137,11 +140,25 @@ class TrainedNet:
         steps = self._answers()
         return logits if logits.shape[1] == steps else tf.repeat(logits[:, -1:], steps, axis=1)
 
-    def _taught_loss(self, inputs, logits, weight):
-        """Against what the teachers answer; the weight of a row of no class is zero, there 1."""
-        balanced = self.config.taught_weights == "balanced"
-        own = tf.where(weight > 0, weight, 1.0) if balanced else 1.0
-        return self._loss(self._taught(inputs), logits, own)
+    def _lesson(self, heard, labels, outside, share):
+        """What is taught: the teachers' answers, or the labels, and the answer from outside."""
+        base = self._taught(heard) if self.teachers else labels
+        share = share[:, None, None]
+        return share * outside[:, None] + (1 - share) * base
+
+    def _taught_loss(self, lesson, logits, weight, share):
+        """Against what is taught; the weight of a row of no class is zero, there 1 if it is."""
+        own = tf.where(weight > 0, weight if self._balanced else 1.0, self._unlabelled(share))
+        return self._loss(lesson, logits, own)
+
+    @property
+    def _balanced(self) -> bool:
+        return self.config.taught_weights == "balanced"
+
+    def _unlabelled(self, share):
+        """The weight of a row of no class: without teachers it may have no lesson."""
+        lesson = 1.0 if self.teachers else tf.cast(share > 0, tf.float32)
+        return self.config.unlabelled * lesson
 
     def _loss(self, wanted, logits, weight):
         """Weighted cross-entropy, over the steps that are trained, a row."""

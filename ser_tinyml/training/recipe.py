@@ -67,7 +67,8 @@ class Recipe:
         for name in ("teachers", "generations", "calibration_clips", "seed"):
             if getattr(self, name) < (least := int(name == "calibration_clips")):
                 raise DataError(f"{name}: expected {least} or more, found {getattr(self, name)}")
-        wanted = (self.teachers, self.generations, self.training.distillation)
+        counts = (self.teachers, self.generations)
+        wanted = counts if self.training.outside else (*counts, self.training.distillation)
         if len({value > 0 for value in wanted}) > 1:
             raise DataError(
                 "teachers: expected teachers, generations and training.distillation, or none of "
@@ -95,7 +96,7 @@ class Recipe:
         training = TrainingConfig(
             epochs=given.epochs,
             loud=given.loud,
-            distillation=TrainingConfig.distillation if taught else 0.0,
+            distillation=TrainingConfig.distillation if taught or _outside(parameters) else 0.0,
             seed=own_seed(given.seed, **counts),
         ).changed(parameters.get("training", {}))
         teacher_training = replace(
@@ -137,6 +138,11 @@ class _Numbers:
             least = int(name in ("epochs", "teacher_epochs", "calibration_clips"))
             if value < least:
                 raise DataError(f"{name}: expected {least} or more, found {value}")
+
+
+def _outside(parameters: Mapping[str, Any]) -> bool:
+    """Whether a teacher from outside is asked for."""
+    return bool(parameters.get("training", {}).get("outside", TrainingConfig.outside))
 
 
 def _known(parameters: Mapping[str, Any], of: type) -> dict[str, Any]:
@@ -245,6 +251,7 @@ def train(
         say(f"few clips to train on, {clips}: steps of {training.batch_size} rows")
     options: dict[str, Any] = {"classes": data.classes, "folder": folder, "say": say}
     options["frames"] = _frames(data, recipe)
+    options["outside"] = _answers_from_outside(data, recipe, say=say)
     if teachers is None:
         teachers = teaching.train(
             data.features,
@@ -257,6 +264,22 @@ def train(
         )
     fitted = fitting.fit(data.features, data.rows, config=training, teachers=teachers, **options)
     return _calibrated(fitted, data)
+
+
+def _answers_from_outside(
+    data: TrainingData, recipe: Recipe, *, say: Callable[[str], None]
+) -> np.ndarray | None:
+    """What the teacher from outside answers about every training row; None: there is none."""
+    if not recipe.training.outside:
+        return None
+    if data.embeddings is None:
+        raise DataError(
+            "training.outside: expected what a large speech model hears (embeddings.npy), found "
+            "none: notebook 02 writes it where the parameter teacher_dir names one"
+        )
+    from ser_tinyml.training import outside
+
+    return outside.answers(data.embeddings, data.rows, classes=data.classes, say=say)
 
 
 def _calibrated(fitted: Fitted, data: TrainingData) -> Trained:
@@ -289,7 +312,18 @@ def _frames(data: TrainingData, recipe: Recipe) -> Frames | None:
             "frame_augmentation: expected bands of every row (windows.npy), found none: notebook "
             "02 writes them for features that a board can compute"
         )
-    return Frames(data.windows, data.config, recipe.frame_augmentation)
+    if data.config.pitch and data.tracks is None:
+        raise DataError(
+            "frame_augmentation: expected the pitch of every row (tracks.npy) beside its bands, "
+            "found none"
+        )
+    return Frames(
+        data.windows,
+        data.config,
+        recipe.frame_augmentation,
+        nonspeech=data.nonspeech,
+        tracks=data.tracks,
+    )
 
 
 def what_the_board_cannot(recipe: Recipe, data: TrainingData) -> list[str]:

@@ -6,10 +6,10 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -36,6 +36,7 @@ def train(
     generations: int,
     folder: Path,
     frames: Frames | None = None,
+    outside: np.ndarray | None = None,
     jobs: int | None = None,
     say: Callable[[str], None] = print,
 ) -> list[keras.Model]:
@@ -46,10 +47,10 @@ def train(
 
     Parameters
     ----------
-    features, rows, classes, frames
+    features, rows, classes, frames, outside
         As for `fitting.fit`.
     config
-        Of the teachers. The first generation learns without distillation.
+        Of the teachers. The first generation has no distillation but from outside.
     teachers
         In each generation.
     generations
@@ -70,18 +71,17 @@ def train(
 
     trained: list[Path] = []
     for generation in range(generations):
-        own = config if generation else replace(config, distillation=0.0)
+        alone = not generation and outside is None
+        own = replace(config, distillation=0.0) if alone else config
         seeds = teacher_seeds(generation, teachers=teachers)
         paths = [folder / f"teacher_{len(trained) + n + 1}" for n in range(teachers)]
         say(f"teachers, generation {generation + 1} of {generations}: {teachers} nets")
-        options = {"classes": classes, "frames": frames, "taught_by": list(trained)}
-        tasks = Parallel(n_jobs=min(jobs or os.cpu_count() or 1, teachers), return_as="generator")(
-            delayed(_fit)(features, rows, config=replace(own, seed=seed), folder=path, **options)
+        options = {"frames": frames, "outside": outside, "taught_by": list(trained)}
+        nets = (
+            delayed(_fit)(features, rows, classes, replace(own, seed=seed), folder=path, **options)
             for seed, path in zip(seeds, paths, strict=True)
         )
-        with followed([path / LOG for path in paths]):
-            for path, uar in zip(paths, tasks, strict=True):
-                say(f"{path.name}: validation UAR {uar:.3f}")
+        _train_side_by_side(nets, paths, jobs=jobs, say=say)
         trained += paths
     if trained:
         get_reusable_executor().shutdown()  # each of its processes would keep a gigabyte
@@ -120,14 +120,26 @@ def followed(logs: Sequence[Path]) -> Iterator[None]:
         show()
 
 
+def _train_side_by_side(
+    nets: Iterable[Any], paths: Sequence[Path], *, jobs: int | None, say: Callable[[str], None]
+) -> None:
+    """Train the nets of a generation, each in a process, and say how each went."""
+    count = min(jobs or os.cpu_count() or 1, len(paths))
+    tasks = Parallel(n_jobs=count, return_as="generator")(nets)
+    with followed([path / LOG for path in paths]):
+        for path, uar in zip(paths, tasks, strict=True):
+            say(f"{path.name}: validation UAR {uar:.3f}")
+
+
 def _fit(
     features: np.ndarray,
     rows: pd.DataFrame,
-    *,
     classes: Sequence[str],
     config: TrainingConfig,
+    *,
     folder: Path,
     frames: Frames | None,
+    outside: np.ndarray | None,
     taught_by: Sequence[Path],
 ) -> float:
     """Train one net, leave it in its folder, and return its UAR on validation."""
@@ -145,6 +157,7 @@ def _fit(
             config=config,
             folder=folder,
             frames=frames,
+            outside=outside,
             teachers=[models.load_model(path) for path in taught_by],
             say=lambda line: print(line, file=log, flush=True),
         )

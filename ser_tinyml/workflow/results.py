@@ -60,6 +60,9 @@ QUOTED = [
 ]
 
 
+MEAN_OF_CORPORA = "the mean of these corpora, each counting the same"
+
+
 def collect(run_dir: str | Path) -> list[dict[str, Any]]:
     """The numbers of one run with a random split, or of an evaluation on speakers never heard.
 
@@ -171,7 +174,28 @@ def evaluation_markdown(results: Sequence[dict[str, Any]]) -> str:
             f"| {100 * result['macro_f1']:.1f} % | {100 * result['float_uar']:.1f} % "
             f"| {100 * result['majority_uar']:.1f} %, {100 * result['majority_accuracy']:.1f} % |"
         )
+        if len(result["corpora"]) > 1:
+            lines += _mean_of_corpora(result["corpora"], results)
     return "\n".join(lines)
+
+
+def _mean_of_corpora(names: Sequence[str], results: Sequence[dict[str, Any]]) -> list[str]:
+    """A line in which each corpus of the pool counts the same, where all of them have a line."""
+    alone = {
+        line["corpora"][0]: line
+        for line in results
+        if line["protocol"] == "speaker" and len(line["corpora"]) == 1
+    }
+    if not set(names) <= set(alone):
+        return []
+    score, accuracy, macro, in_float = (
+        np.mean([100 * alone[name][key] for name in names])
+        for key in ("uar", "accuracy", "macro_f1", "float_uar")
+    )
+    return [
+        f"| {MEAN_OF_CORPORA} | | **{score:.1f} %** | {accuracy:.1f} % | {macro:.1f} % "
+        f"| {in_float:.1f} % | |"
+    ]
 
 
 def card_section(found: dict[str, Any]) -> str:
@@ -202,6 +226,8 @@ def card_section(found: dict[str, Any]) -> str:
             f"| {part} | {line['folds']} | {line['uar']:.3f}{spread} | {line['accuracy']:.3f} "
             f"| {line['macro_f1']:.3f} | {' | '.join(cells)} |"
         )
+        if part == POOL:
+            lines += _mean_on_the_card(found["summary"], classes)
     unsure, live = found["unsure"]["all"], found["streaming"]
     alarms = found["false_alarms"][metrics.POOLED]["answered_per_hour"]
     return "\n".join(
@@ -226,6 +252,16 @@ def card_section(found: dict[str, Any]) -> str:
             "",
         ]
     )
+
+
+def _mean_on_the_card(summary: dict[str, Any], classes: Sequence[str]) -> list[str]:
+    """The same line on the model card."""
+    alone = [summary[name] for name in sorted(corpora.pooled(set(summary) - {POOL}))]
+    if len(alone) < 2:
+        return []
+    means = (np.mean([line[key] for line in alone]) for key in ("uar", "accuracy", "macro_f1"))
+    cells = " | ".join(f"{mean:.3f}" for mean in means)
+    return [f"| mean of its corpora | | {cells} |{' |' * len(classes)}"]
 
 
 def _order(line: dict[str, Any]) -> int:

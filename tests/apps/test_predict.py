@@ -66,6 +66,12 @@ def hum(seconds: float, *, fall: float = 0.0, glide: float = 0.0) -> np.ndarray:
     return (0.1 * 10 ** (-fall * time / 20) * tones).astype(np.float32)
 
 
+def swelling(seconds: float) -> np.ndarray:
+    """Noise that comes and goes, as waves do."""
+    time = np.arange(round(seconds * RATE)) / RATE
+    return (room(seconds) * 100 * (1.1 + np.sin(4 * np.pi * time))).astype(np.float32)
+
+
 def evaluated(samples: np.ndarray, model: Release, *, start: int | None = None) -> np.ndarray:
     """What the evaluation makes of a clip."""
     bands = features.log_mel(samples, model.config)
@@ -186,11 +192,13 @@ def test_long_speech_without_an_onset_is_answered_window_by_window():
         (np.zeros(3 * RATE, np.float32), "silent"),
         (np.zeros(100, np.float32), "silent"),
         (room(5) / 10, "silent"),
-        (np.concatenate([room(1), hum(1), room(1)]) / 400, "silent"),
+        (np.concatenate([room(1), hum(1), room(1)]) / 1200, "silent"),
         (room(5) * 100, "steady sound"),
         (room(60) * 100, "steady sound"),
         (hum(3), "steady sound"),
-        (np.concatenate([room(1), room(6, seed=1) * 100, room(1)]), "no voice"),
+        (np.concatenate([room(1), room(6, seed=1) * 100, room(1)]), "steady sound"),
+        (np.concatenate([np.zeros(RATE), room(2) * 100]), "steady sound"),
+        (np.concatenate([room(1), swelling(6), room(1)]), "no voice"),
     ],
 )
 def test_no_speech_is_said_so(samples, reason):

@@ -21,6 +21,7 @@ from ser_tinyml.data.corpora import Archive
 from ser_tinyml.data.corpus import REGISTERED
 from ser_tinyml.files import DataError
 
+WEIGHTS = replace(download.WHISPER, repository="a/b", files=("one.bin", "two.bin"))
 NAME = "Actor_01/03-01-05-01-01-01-01.wav"
 SIZE = 200_000
 
@@ -105,6 +106,30 @@ def test_good_archive(server, tmp_path):
     assert "Livingstone" in said[0]
     assert said[-1].endswith("1 of 1440 clips")
     assert not list((tmp_path / download.WORKPLACE).iterdir())
+
+
+def test_a_teacher_is_fetched_once_with_its_licence(server, tmp_path):
+    said: list[str] = []
+    hub = f"http://127.0.0.1:{server.server_port}"
+    options = {"hub": hub, "progress": False, "say": said.append}
+    folder = download.fetch_weights(WEIGHTS, tmp_path, **options)
+    assert folder == tmp_path / "Whisper"
+    assert sorted(path.name for path in folder.iterdir()) == ["one.bin", "two.bin"]
+    assert (folder / "one.bin").read_bytes() == server.data
+    assert "MIT" in said[0] and f"{hub}/a/b" in said[0] and "2 files" in said[-1]
+    assert len(server.asked) == 2
+    download.fetch_weights(WEIGHTS, tmp_path, **options)
+    assert len(server.asked) == 2
+
+
+def test_a_teacher_that_breaks_off_is_taken_up(server, tmp_path):
+    hub = f"http://127.0.0.1:{server.server_port}"
+    server.stop = 100_000
+    with pytest.raises(DataError, match=r"one\.bin.*What came so far is kept"):
+        download.fetch_weights(WEIGHTS, tmp_path, hub=hub, progress=False, say=lambda _: None)
+    server.stop = None
+    folder = download.fetch_weights(WEIGHTS, tmp_path, hub=hub, progress=False, say=lambda _: None)
+    assert (folder / "one.bin").read_bytes() == server.data
 
 
 def test_wrong_checksum_leaves_nothing(server, tmp_path):

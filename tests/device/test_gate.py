@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +12,10 @@ import small_firmware as small
 
 from ser_tinyml import features
 from ser_tinyml.device import gate
+from ser_tinyml.device.export.sources import write_sources
 from ser_tinyml.device.gate import GateEvent
 from ser_tinyml.device.listening import LISTENING, DeciderSettings, GateSettings
-from ser_tinyml.features import FeatureConfig, preset
+from ser_tinyml.features import Beginning, FeatureConfig, Levels, preset
 
 CONFIGS = {
     "default": preset("default"),
@@ -30,13 +32,6 @@ def walk(seed: int, *, frames: int | None = None) -> np.ndarray:
     frames = frames or int(rng.integers(5, 230))
     level = np.cumsum(rng.normal(0, rng.uniform(1, 5), frames)) - 50
     return np.clip(level, -99, 0).astype(np.float32)
-
-
-def as_bands(level: np.ndarray) -> np.ndarray:
-    """Bands [shape=(frames, 40)] whose power is all in one."""
-    bands = np.full((len(level), 40), -100.0)
-    bands[:, 3] = level
-    return bands
 
 
 def test_numbers_are_those_that_python_takes() -> None:
@@ -92,8 +87,29 @@ def test_level_and_peak_are_those_of_the_board() -> None:
     bands = np.random.default_rng(0).uniform(-100, 10, (500, 40)).astype(np.float32)
     out = small.run("gate_host", "bands", "40", stdin=bands.tobytes())
     level, peak = np.frombuffer(out, "<f4").reshape(-1, 2).T
-    np.testing.assert_allclose(gate.level_db(bands), level, atol=1e-4)
+    np.testing.assert_allclose(features.level_db(bands), level, atol=1e-4)
     np.testing.assert_allclose(gate.peak_db(bands), peak, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["small", "fast frames", "odd"])
+def test_the_beginning_moves_as_on_the_board(name: str, tmp_path: Path) -> None:
+    config = replace(CONFIGS[name], n_mels=10, n_mfcc=5, delta_frames=0, stack=1, n_frames=12)
+    config = replace(config, n_fft=1024, onset_steady_frames=10 if name == "odd" else 8)
+    write_sources(tmp_path, replace(small.export(), config=config))
+    moved = 0
+    for seed in range(40):
+        levels = walk(seed)
+        if seed % 2:  # steady noise, and something in it
+            levels = np.round(np.clip(levels - levels.max() + 30, 0, None) / 3) - 40
+        levels = levels.astype(np.float32)
+        out = small.run(
+            "gate_host", "beginning", str(seed % 3), stdin=levels.tobytes(), model=tmp_path
+        )
+        twin = Beginning(Levels(levels, config), 0, waits=bool(seed % 3))
+        starts = [twin.start for frame in range(len(levels)) if twin.push(frame) or True]
+        assert starts == np.frombuffer(out, "<f4").astype(int).tolist()
+        moved += len(set(starts)) - 1
+    assert moved > 40
 
 
 def test_an_hour_takes_seconds() -> None:
@@ -102,19 +118,6 @@ def test_an_hour_takes_seconds() -> None:
     gated = gate.run(bands, LISTENING.gate(preset("default")))
     assert time.perf_counter() - started < 5
     assert len(gated.events) == 112_500
-
-
-@pytest.mark.parametrize("seed", range(60))
-def test_first_onset_is_that_of_the_features(seed: int) -> None:
-    config, bands = preset("default"), as_bands(walk(seed))
-    onsets = gate.run(bands, LISTENING.gate(config)).onsets(config)
-    assert (onsets[0] if onsets else 0) == features.onset(bands, config)
-
-
-def test_the_seeds_above_have_onsets_and_clips_without() -> None:
-    found = [features.onset(as_bands(walk(seed)), preset("default")) for seed in range(60)]
-    assert sum(start > 0 for start in found) > 15
-    assert 0 in found
 
 
 def test_only_a_loud_frame_with_a_peak_is_voice() -> None:

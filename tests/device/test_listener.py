@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -13,7 +14,7 @@ import small_model
 from ser_tinyml import features
 from ser_tinyml.device import GOLDEN, listener
 from ser_tinyml.device.board import Board
-from ser_tinyml.device.gate import GateEvent
+from ser_tinyml.device.gate import Gated, GateEvent
 from ser_tinyml.device.golden import Golden
 from ser_tinyml.device.hearing import Hearing
 from ser_tinyml.device.listener import Heard, Listener, Window, smoothed
@@ -58,8 +59,8 @@ def assert_same(heard: Heard, board: small.Heard, hearing: Listener) -> None:
     stack, names = hearing.release.config.stack, [*hearing.release.labels, "unsure"]
     assert heard.gated.events.tolist() == board.gates
     np.testing.assert_allclose(heard.gated.level_db, board.levels, atol=1e-3)
-    begins = [frame for number, frame in board.steps if number == 0]
-    assert [window.first + stack - 1 for window in heard.windows] == begins
+    kept = kept_steps(heard, board, stack)
+    assert len(kept) == sum((w.last - w.first + 1) // stack for w in heard.windows)
     # A window's decisions: one a step; the last is said again where speech ended before its end.
     starts = [i for i, decision in enumerate(board.decisions) if decision[2] == 1]
     parts = [range(*ends) for ends in zip(starts, [*starts[1:], len(board.decisions)], strict=True)]
@@ -73,6 +74,16 @@ def assert_same(heard: Heard, board: small.Heard, hearing: Listener) -> None:
         assert (utterance.label if utterance.answered else "unsure") == names[label]
         shown = [board.decisions[i][0] >= 0 for i in part][:steps]
         assert [step.answered for step in utterance.timeline] == shown
+
+
+def kept_steps(heard: Heard, board: small.Heard, stack: int) -> list[int]:
+    """Places of the board's steps, without those from before a window's beginning moved on."""
+    runs: dict[int, list[int]] = {}
+    for place, (number, frame) in enumerate(board.steps):
+        if number == 0:
+            runs[frame] = run = []
+        run.append(place)
+    return [place for window in heard.windows for place in runs[window.first + stack - 1]]
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -93,8 +104,9 @@ def test_inputs_and_outputs_of_every_step_are_the_boards() -> None:
     for window in heard.windows:
         taken = bands[window.first : window.last + 1]
         rows.append(hearer().release.inputs(features.cepstra(taken, small.CONFIG)))
-    inputs = np.concatenate(rows)
-    difference = np.abs(inputs.astype(int) - compiled.inputs)
+    inputs, kept = np.concatenate(rows), kept_steps(heard, compiled, small.CONFIG.stack)
+    board_inputs, board_outputs = (np.array(v)[kept] for v in (compiled.inputs, compiled.outputs))
+    difference = np.abs(inputs.astype(int) - board_inputs)
     assert difference.max() <= 1 and (difference == 0).mean() > 0.999
     outputs = np.concatenate([hearer()._runtime.stream(row) for row in rows])
     ends = np.cumsum([len(row) for row in rows])
@@ -105,7 +117,7 @@ def test_inputs_and_outputs_of_every_step_are_the_boards() -> None:
     for row, end, equal in zip(rows, ends, same, strict=True):
         if equal:
             part = slice(end - len(row), end)
-            np.testing.assert_array_equal(outputs[part], compiled.outputs[part])
+            np.testing.assert_array_equal(outputs[part], board_outputs[part])
 
 
 def test_the_released_model_hears_what_its_sources_hear() -> None:
@@ -197,8 +209,11 @@ def test_windows_follow_the_gate() -> None:
     config = replace(small.CONFIG, n_frames=4, stack=2)  # 3 frames back, 4 a window
     quiet, onset, speech, end = GateEvent
 
-    def found(*events: GateEvent) -> list[Window]:
-        return listener.windows(np.array(events, np.uint8), config)
+    def found(*events: GateEvent, level: Sequence[float] = ()) -> list[Window]:
+        levels = np.array(level or [-20] * len(events), np.float32)
+        unused = np.zeros(len(events))
+        gated = Gated(levels, unused, np.array(events, np.uint8), unused)
+        return listener.windows(gated, config)
 
     assert found(*[quiet] * 9) == []
     assert found(quiet, onset, speech, end) == [Window(0, 1, 3, True)]
@@ -211,6 +226,9 @@ def test_windows_follow_the_gate() -> None:
     assert found(*spoken[:-2]) == [*found(*spoken)[:2], Window(10, 10, 11, False)]
     exactly = [quiet] * 5 + [onset] + [speech] * 3 + [end, quiet]
     assert found(*exactly) == [Window(2, 5, 5, True), Window(6, 6, 9, True)]
+    # What is 30 dB below the loudest is no part of a window, nor is the frame after it.
+    level = [-80] * 4 + [-20] * 7
+    assert found(*exactly, level=level) == [Window(5, 5, 8, True)]
 
 
 def test_smoothing_is_the_mean_of_the_last_steps() -> None:

@@ -87,7 +87,9 @@ def test_an_ablation_changes_no_more_than_its_group_says(ablation) -> None:
         "speakers": {"speaker_share", "training"},
         "context": {"features"},
         "int8": {"training"},
-        "distillation": {"training", "teachers", "generations", "teacher_training"},
+        "distillation": {
+            *("training", "teachers", "generations", "teacher_training", "augmented_rows"),
+        },
     }
     assert changed <= allowed[ablation.group]
 
@@ -125,7 +127,8 @@ def test_an_ablation_can_be_trained(ablation, monkeypatch) -> None:
     small_folds.deal(monkeypatch, demo_clips())
     settings = ablation.apply(BASE)
     recipe = settings.recipe
-    assert (recipe.teachers > 0) == (recipe.training.distillation > 0)
+    taught = recipe.teachers > 0 or recipe.training.outside > 0
+    assert taught == (recipe.training.distillation > 0)
     if recipe.frame_augmentation is not None:
         assert recipe.frame_augmentation.shift_frames <= margin(settings.rows.features)
     plan = rows.plan_rows(demo_clips(), replace(settings.rows, protocol="development"))

@@ -14,9 +14,17 @@ def measured() -> dict[str, float]:
     summary["float_uar"] = summary["uar"] + 0.004
     return goals.measured(
         summary=summary,
-        unsure=pd.DataFrame({"ece": [0.02, 0.06, 0.9]}, index=["a", "b", "all"]),
+        unsure=pd.DataFrame(
+            {
+                "ece": [0.02, 0.06, 0.9],
+                "coverage": [0.1, 0.3, 0.25],
+                "answered_accuracy": [0.8, 0.9, 0.86],
+            },
+            index=["a", "b", "all"],
+        ),
         robustness=pd.Series({"gain -20 dB": 0.5, "white 10 dB": 9.0}),
         alarms=pd.DataFrame({"kind": ["hum", "all"], "answered_per_hour": [20.0, 4.0]}),
+        unmet=pd.DataFrame({"answered": [True, False, False, False]}),
     )
 
 
@@ -29,8 +37,11 @@ def test_every_number_has_a_name() -> None:
             "points lost, gain -20 dB": 0.5,
             "points lost, white 10 dB": 9.0,
             "points lost by int8": 0.4,
+            "percent answered": 25,
+            "percent right of the answered": 86,
             "ECE, mean of trials": 0.04,
             "false alarms an hour": 4.0,
+            goals.UNMET: 25,
         }
     )
 

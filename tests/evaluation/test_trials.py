@@ -13,7 +13,7 @@ import small_trials as small
 from ser_tinyml import files
 from ser_tinyml.evaluation import trials
 from ser_tinyml.evaluation.trials import Material, Settings
-from ser_tinyml.features import preset
+from ser_tinyml.features import extract, preset
 from ser_tinyml.features.frame_augment import FrameAugmentConfig
 from ser_tinyml.features.rows import RowPlan
 from ser_tinyml.files import DataError
@@ -231,7 +231,7 @@ def test_features_are_computed_once_for_each_version_of_each_clip(material, monk
     features = np.load(folder / "features.npy")
     assert features.shape == (9, *settings.rows.features.feature_shape)
     assert len(np.load(folder / "windows.npy")) == 9
-    monkeypatch.setattr(trials.extract, "compute_features", lambda *args, **options: 1 / 0)
+    monkeypatch.setattr(extract, "compute_features", lambda *args, **options: 1 / 0)
     assert material.arrays(changed(settings, seed=5, class_set="seven"))[1] == folder
     for other in (
         changed(without_loud(settings), augmented_rows=0),

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from ser_tinyml import features
-from ser_tinyml.evaluation import bench
+from ser_tinyml.apps import bench
 from ser_tinyml.features import extract, frame_augment, preset
 from ser_tinyml.files import DataError
 from ser_tinyml.sound import augment, reading
@@ -118,6 +118,28 @@ def test_windows_are_the_bands_around_the_features(recordings, clips, tmp_path) 
     own = windows[:, margin : margin + config.n_frames].astype(np.float64)
     again = features.cepstra(own, config).reshape(without.shape)
     assert abs(again - without).max() < 2  # what half a sixteenth of a dB a band can come to
+
+
+def test_tracks_are_the_pitch_of_the_windows_frames(recordings, clips, tmp_path) -> None:
+    config = preset("default", pitch=True)
+    some = clips[:3]
+    rows = table(some, ["clean", "random_1"])
+    found = compute(rows, some, recordings, tmp_path, config=config, windows=True, jobs=1)
+    tracks, windows = (np.load(tmp_path / name) for name in ("tracks.npy", "windows.npy"))
+    assert tracks.dtype == np.float16 and tracks.shape == (*windows.shape[:2], 2)
+    samples, rate = reading.read_audio(recordings / clips["path"][1])
+    samples = features.prepare(samples, rate=rate, config=config)
+    start = features.onset(features.log_mel(samples, config), config)
+    track = features.pitch_track(samples, config)
+    expected = frame_augment.track_window(track, start, config)
+    np.testing.assert_array_equal(tracks[2], expected.astype(np.float16))
+    margin = frame_augment.margin(config)
+    own = tracks[:, margin : margin + config.n_frames]
+    again = features.pitch_inputs(own)
+    whole = found.reshape(len(rows), config.n_frames, -1)[:, :, -3:]
+    assert (abs(again - whole) < 0.01).mean() > 0.97  # a voicing on the edge may fall
+    plain = compute(rows, some, recordings, tmp_path / "plain", windows=True, jobs=1)
+    assert plain.shape[2] == 80 and not (tmp_path / "plain" / "tracks.npy").exists()
 
 
 def test_windows_are_kept_in_chunks_of_their_own(recordings, clips, tmp_path) -> None:

@@ -120,7 +120,7 @@ def test_onset_is_where_the_voice_begins() -> None:
     config = preset("default")
     bands = features.log_mel(speech_like(2.0), config)
     begins = 0.5 * RATE / config.hop_length
-    assert begins - 4 <= features.onset(bands, config) <= begins + 2
+    assert begins - 4 <= features.onset(bands, config) <= begins + 4  # it swells
     assert features.onset(bands[20:30], preset("default", onset_db=None)) == 0
     assert features.onset(np.full((30, config.n_mels), -40.0), config) == 0
 

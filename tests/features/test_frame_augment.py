@@ -41,7 +41,7 @@ def changed(bands: np.ndarray, rng: np.random.Generator | None = None, **how) ->
         rng or np.random.default_rng(1),
         augmentation=replace(NONE, **how),
         config=CONFIG,
-    )
+    )[0]
 
 
 def centres() -> np.ndarray:
@@ -132,7 +132,7 @@ def test_the_same_generator_gives_the_same_version() -> None:
             np.random.default_rng(seed),
             augmentation=FrameAugmentConfig(),
             config=CONFIG,
-        )
+        )[0]
 
     before = bands.copy()
     first = version(1)

@@ -97,7 +97,15 @@ OTHER: dict[str, Any] = {  # another value for each field
     **{"schedule": "constant", "patience": 5, "keep": "best", "averaging": 0, "seed": 9},
     **{"class_weights": "sqrt", "versions": "all", "speaker_clips": 0, "label_smoothing": 0},
     **{"steps": "last", "auxiliary": 0, "distillation": 0.25, "taught_weights": "none"},
-    **{"loud": 0.5, "mixing": 0.5, "nonspeech": 0.1, "input_noise": 0, "normalise": False},
+    **{
+        "loud": 0.5,
+        "mixing": 0.5,
+        "nonspeech": 0.1,
+        "input_noise": 0,
+        "outside": 0.7,
+        "unlabelled": 0.3,
+        "normalise": False,
+    },
     **{"between_dropout": 0, "int8_weights": True},
 }
 
@@ -198,6 +206,16 @@ def test_missing_bands_are_missed_before_anything_is_trained(tmp_path) -> None:
     with pytest.raises(DataError, match=r"frame_augmentation: expected bands .*windows\.npy"):
         one_recipe.train(data, TAUGHT, folder=tmp_path / "model", say=silent)
     assert not (tmp_path / "model").exists()
+
+
+def test_bands_without_their_pitch_are_missed_too(tmp_path) -> None:
+    data = small.training_data()
+    sung = replace(data, config=replace(data.config, pitch=True))
+    with pytest.raises(DataError, match=r"expected the pitch of every row \(tracks\.npy\)"):
+        one_recipe.train(sung, TAUGHT, folder=tmp_path / "model", say=silent)
+    save(data, tmp_path)
+    np.save(tmp_path / "tracks.npy", data.windows[:, :, :2])
+    np.testing.assert_array_equal(TrainingData.load(tmp_path).tracks, data.windows[:, :, :2])
 
 
 class Whole:

@@ -46,8 +46,9 @@ def test_each_generation_learns_from_all_before_it_the_first_from_labels(
 ) -> None:
     calls = []
 
-    def fit(features, rows, *, classes, config, folder, frames, taught_by) -> float:
+    def fit(features, rows, classes, config, *, folder, frames, outside, taught_by) -> float:
         by = [path.name for path in taught_by]
+        assert outside is None
         calls.append((folder.name, config.seed, config.distillation, by))
         net = models.build("lstm", n_frames=SHAPE[0], n_inputs=SHAPE[1], n_classes=4, units=(8, 6))
         models.save_model(folder, net)

@@ -2,118 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
+from small_training import (
+    CONFIG,
+    EVERYTHING,
+    PLAIN,
+    TRAIN,
+    fit,
+    gathered,
+    net_of,
+    options,
+    same,
+    teacher,
+)
 
-from ser_tinyml.features import FeatureConfig, cepstra, frame_augment
+from ser_tinyml.features import cepstra, frame_augment
 from ser_tinyml.features.frame_augment import FrameAugmentConfig
 from ser_tinyml.files import DataError
-from ser_tinyml.nets import models
-from ser_tinyml.nets.keras import make_deterministic, tf
 from ser_tinyml.training import batches, fitting
-from ser_tinyml.training.batches import Batches, Frames
-from ser_tinyml.training.config import TrainingConfig
-from ser_tinyml.training.net import TrainedNet, rounded, step_weight
-
-CLASSES = ["neutral", "happy", "surprise", "unpleasant"]
-CONFIG = FeatureConfig(
-    name="small", n_frames=12, n_mels=8, n_mfcc=3, delta_frames=1, stack=2, level="absolute"
-)
-ROWS, TRAIN, VALIDATION = 160, 100, 40
-PLAIN = {  # nothing that is drawn, averaged or weighted
-    **{"averaging": 0.0, "class_weights": "none", "versions": "all", "speaker_clips": 0},
-    **{"label_smoothing": 0.0, "steps": "last", "auxiliary": 0.0, "input_noise": 0.0},
-    **{"normalise": False, "dropout": 0.0, "between_dropout": 0.0, "schedule": "constant"},
-    "mixing": 0.0,
-}
-EVERYTHING = {
-    **{"nonspeech": 0.2, "speaker_clips": 20, "averaging": 0.9, "between_dropout": 0.2},
-    "mixing": 0.5,
-}
-
-
-@pytest.fixture(scope="module")
-def data() -> tuple[np.ndarray, pd.DataFrame]:
-    """Rows whose class is a level in one input, so that a net can learn it in a few epochs.
-
-    Two versions of each clip stand side by side; every fifth training clip is of no class.
-    """
-    rng = np.random.default_rng(3)
-    clip = np.arange(ROWS) // 2
-    label_id = rng.integers(4, size=ROWS // 2)[clip]
-    features = rng.normal(size=(ROWS, *CONFIG.feature_shape)).astype(np.float32)
-    features[:, :, 1] += 2 * label_id[:, None]
-    split = np.repeat(["train", "validation", "test"], [TRAIN, VALIDATION, ROWS - 140])
-    emotion = np.array(["calm", "happy", "surprise", "sad"])[label_id]
-    other = (split == "train") & (clip % 5 == 0)
-    return features, pd.DataFrame(
-        {
-            "key": [f"clip {number}" for number in clip],
-            "speaker": [f"speaker {number // 20}" for number in clip],
-            "emotion": np.where(other, "fear", emotion),
-            "label_id": np.where(other, -1, label_id),
-            "split": split,
-        }
-    )
-
-
-@pytest.fixture(scope="module")
-def frames(data) -> Frames:
-    """Bands, and a class that is how loud they are."""
-    count = CONFIG.n_frames + 2 * frame_augment.margin(CONFIG)
-    bands = np.random.default_rng(4).normal(-60, 5, (ROWS, count, CONFIG.n_mels))
-    bands += 6 * data[1]["label_id"].to_numpy()[:, None, None]
-    return Frames(bands.astype(np.float16), CONFIG, FrameAugmentConfig(shift_frames=2))
-
-
-def options(**changes) -> TrainingConfig:
-    own = {"epochs": 3, "batch_size": 16, "units": (8, 6), "distillation": 0.0}
-    own["loud"] = 0.0
-    return TrainingConfig(**own | changes)
-
-
-def fit(data, folder, *, frames=None, teachers=(), say=None, **changes):
-    features, rows = data
-    lines = []
-    fitted = fitting.fit(
-        features,
-        rows,
-        classes=CLASSES,
-        config=options(**changes),
-        folder=folder,
-        frames=frames,
-        teachers=teachers,
-        say=say or lines.append,
-    )
-    return fitted, lines
-
-
-def gathered(data, frames=None, **changes) -> Batches:
-    features, rows = data
-    config = options(**changes)
-    return Batches.gather(features, rows, n_classes=4, config=config, frames=frames)
-
-
-@pytest.fixture
-def eager() -> Iterator[None]:
-    """For single steps, which building a graph takes longer than."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
-def net_of(read: Batches) -> TrainedNet:
-    make_deterministic(0)
-    return TrainedNet(read, n_classes=4, config=read.config)
-
-
-def same(one, other) -> bool:
-    pairs = zip(one.model.get_weights(), other.model.get_weights(), strict=True)
-    return all(np.array_equal(a, b) for a, b in pairs)
+from ser_tinyml.training.net import rounded, step_weight
 
 
 def test_learns_says_a_line_an_epoch_and_is_not_repeated(data, tmp_path) -> None:
@@ -306,131 +216,6 @@ def test_weights_are_rounded_as_int8_rounds_them_while_a_gradient_is_taken(data,
     by_hand = [variable.numpy() for variable in nets["by hand"].own]
     for old, grid, one, other in zip(before, on_grid, kept, by_hand, strict=True):
         np.testing.assert_allclose(one - old, other - grid, atol=1e-6)  # the exact weight moves
-
-
-def teacher(seed: int) -> models.keras.Model:
-    make_deterministic(seed)
-    steps, inputs = CONFIG.feature_shape
-    return models.build("lstm", n_frames=steps, n_inputs=inputs, n_classes=4, units=(8, 6))
-
-
-def test_teachers_are_wanted_where_there_is_distillation_and_only_there(data, tmp_path) -> None:
-    for wrong in ({"distillation": 0.5}, {"teachers": [teacher(seed=1)]}):
-        with pytest.raises(DataError, match="teachers where distillation is over 0"):
-            fit(data, tmp_path, epochs=1, **wrong)
-
-
-def test_teachers_by_themselves_are_all_that_teaches(data, tmp_path) -> None:
-    features, rows = data
-    fast = {**PLAIN, "epochs": 5, "learning_rate": 3e-2}
-    right, _ = fit(data, tmp_path / "right", **fast)
-    wrong = (3 - rows["label_id"]).where((rows["label_id"] >= 0) & (rows["split"] == "train"))
-    lied = rows.assign(label_id=wrong.fillna(rows["label_id"]).astype(int))
-    misled, _ = fit((features, lied), tmp_path / "misled", **fast)
-    taught, _ = fit(
-        (features, lied), tmp_path / "taught", teachers=[right.model], **fast, distillation=1.0
-    )
-    assert misled.history["validation_uar"].max() < 0.4
-    assert taught.history["validation_uar"].max() > 0.6
-
-
-def test_teachers_hear_what_the_net_hears_and_their_mean_logit_counts(data, eager) -> None:
-    read = gathered(data, distillation=0.5)
-    nets = [teacher(seed=1), teacher(seed=2)]
-    net = TrainedNet(read, n_classes=4, config=read.config, teachers=nets)
-    inputs = np.random.default_rng(0).normal(size=(5, *CONFIG.feature_shape)).astype(np.float32)
-    found = net._taught(inputs).numpy()
-    last = np.mean([np.log(one.predict_on_batch(inputs)) for one in nets], axis=0)
-    np.testing.assert_allclose(
-        found[:, -1], np.exp(last) / np.exp(last).sum(axis=1, keepdims=True), atol=1e-5
-    )
-    assert found.shape == (5, CONFIG.feature_shape[0], 4)
-    own = {id(variable) for variable in net.trained.trainable_variables}
-    assert not own & {id(variable) for one in net.teachers for variable in one.variables}
-
-
-@pytest.mark.parametrize("kind", ["none", "balanced"])
-def test_what_is_taught_weighs_with_the_class_of_a_row_if_it_has_one(data, eager, kind) -> None:
-    read = gathered(data, distillation=1.0, taught_weights=kind, steps="last")
-    net = TrainedNet(read, n_classes=4, config=read.config, teachers=[teacher(seed=1)])
-    rng = np.random.default_rng(0)
-    inputs = rng.normal(size=(3, *CONFIG.feature_shape)).astype(np.float32)
-    logits = rng.normal(size=(3, CONFIG.feature_shape[0], 4)).astype(np.float32)
-    alone = [
-        float(net._taught_loss(inputs[n : n + 1], logits[n : n + 1], tf.constant([1.0])))
-        for n in range(3)
-    ]
-    together = float(net._taught_loss(inputs, logits, tf.constant([0.5, 3.0, 0.0])))
-    counts = [0.5, 3.0, 1.0] if kind == "balanced" else [1.0, 1.0, 1.0]
-    assert together == pytest.approx(np.mean(np.multiply(alone, counts)), rel=1e-4)
-
-
-@pytest.fixture
-def loud(data) -> tuple[np.ndarray, pd.DataFrame]:
-    """The second version of each clip is its loud copy, which sounds of another class."""
-    features, rows = data
-    copies = np.arange(ROWS) % 2 == 1
-    features = features.copy()
-    features[copies, :, 1] += 2
-    return features, rows.assign(variant=np.where(copies, "loud", "clean"))
-
-
-def test_teachers_hear_the_clip_itself_where_the_net_hears_the_loud_copy(loud, frames) -> None:
-    rows = np.arange(20)
-    quiet = {"loud": 0.5, "input_noise": 0.0}
-    inputs, heard, *_ = gathered(loud, **quiet).batch(rows, np.random.default_rng(0))
-    np.testing.assert_array_equal(heard, inputs[rows // 2 * 2])
-    assert (inputs[1::2] != heard[1::2]).any(axis=(1, 2)).all()
-    inputs, heard, *_ = gathered(loud, loud=0.5).batch(rows, np.random.default_rng(0))
-    np.testing.assert_array_equal(heard[::2], inputs[::2])  # and the same noise
-    read = gathered(loud, frames, **quiet)
-    itself = replace(frames, windows=frames.windows[np.arange(ROWS) // 2 * 2])
-    expected = replace(read, frames=itself).batch(rows, np.random.default_rng(0))
-    found = read.batch(rows, np.random.default_rng(0))
-    np.testing.assert_array_equal(found[1], expected[0])  # changed alike
-    assert not np.array_equal(found[0], expected[0])
-
-
-def test_what_the_teachers_hear_is_what_is_taught(loud, eager, monkeypatch) -> None:
-    read = gathered(loud, distillation=1.0, auxiliary=0.0, loud=0.5)
-    net = TrainedNet(read, n_classes=4, config=read.config, teachers=[teacher(seed=1)])
-    arrays = read.batch(np.arange(20), np.random.default_rng(0))
-    asked, own = [], net._taught
-    monkeypatch.setattr(net, "_taught", lambda inputs: asked.append(inputs) or own(inputs))
-    net.step(arrays)
-    np.testing.assert_array_equal(asked[0], arrays[1])
-
-
-def test_a_share_of_an_epoch_is_loud(loud) -> None:
-    """And clips, order and speakers are those of an epoch without."""
-    for share in (0.0, 0.3, 1.0):
-        read = gathered(loud, loud=share, speaker_clips=12)
-        found = np.concatenate([read.epoch(np.random.default_rng(n)) for n in range(20)])
-        plain = gathered(loud, loud=0.0, speaker_clips=12)
-        expected = np.concatenate([plain.epoch(np.random.default_rng(n)) for n in range(20)])
-        clips = [read.clip[found], plain.clip[expected]]
-        np.testing.assert_array_equal(*clips)
-        copies = loud[1]["variant"].to_numpy()[read.train[found]] == "loud"
-        assert copies.mean() == pytest.approx(share, abs=0.05)
-
-
-def test_loud_copies_are_left_out_where_they_are_not_wanted(loud, tmp_path) -> None:
-    features, rows = loud
-    without, _ = fit(loud, tmp_path / "without")
-    quiet = ~((rows["variant"] == "loud") & (rows["split"] == "train")).to_numpy()
-    alone = (features[quiet], rows[quiet].reset_index(drop=True))
-    assert same(without, fit(alone, tmp_path / "alone")[0])
-    assert not same(without, fit(loud, tmp_path / "loud", loud=0.5)[0])
-    mean = gathered(loud, loud=0.5).normalisation.mean
-    np.testing.assert_array_equal(mean, gathered(loud).normalisation.mean)
-
-
-@pytest.mark.parametrize(("row", "version"), [(6, "clean"), (7, "loud")])
-def test_a_clip_and_its_loud_copy_stand_together(loud, row, version) -> None:
-    features, rows = loud
-    lacking = (np.delete(features, row, axis=0), rows.drop(index=row).reset_index(drop=True))
-    with pytest.raises(DataError, match=f"expected the version '{version}' of clip 3 too"):
-        gathered(lacking, loud=0.5)
 
 
 def test_rows_must_fit(data, frames, tmp_path) -> None:

@@ -81,6 +81,10 @@ def test_an_evaluation_is_a_line_for_each_part(tmp_path) -> None:
         "| 50.0 %, 40.0 % |",
         "| TESS (1 folds) | 80 | **60.0 %** ± 2.0 | 65.0 % | 55.0 % | 61.0 % | 50.0 %, 40.0 % |",
     ]
+    every = results.evaluation_markdown(results.collect(tmp_path / "real")).splitlines()
+    mean = next(line for line in every if line.startswith(f"| {results.MEAN_OF_CORPORA} |"))
+    singles = results.collect(tmp_path / "real")[1:3]
+    assert f"**{50 * sum(line['uar'] for line in singles):.1f} %**" in mean
     assert results.markdown([pool, tess]).count("\n") == 1  # the head alone: no random split
 
 

@@ -57,13 +57,7 @@ def answers(program: Path, clips: Sequence[GoldenClip]) -> list[Answers]:
         If the program fails or answers something else.
     """
     folder = program.parent
-    # A clip without a beginning of speech is taken from its start, which one knows only afterwards.
-    tests = [
-        (clip, whole)
-        for clip in clips
-        for whole in ((False, True) if clip.onset == 0 else (False,))
-    ]
-    line = b"".join(_sent(clip.waveform, whole=whole) for clip, whole in tests)
+    line = b"".join(_sent(clip.waveform) for clip in clips)
     files.write_bytes(folder / "line.in", line)
     inputs = np.stack([clip.inputs for clip in clips]).astype(np.int8)
     files.write_bytes(folder / "engine.in", inputs.tobytes())
@@ -74,19 +68,15 @@ def answers(program: Path, clips: Sequence[GoldenClip]) -> list[Answers]:
         raise DataError(f"{QEMU}: ended with {done.returncode}: {done.stderr.strip()}")
     engine = np.frombuffer(files.read_bytes(folder / "engine.out"), np.int8).reshape(len(clips), -1)
     tested = _tested(files.read_bytes(folder / "line.out"))
-    found = {}
-    for (clip, _), (ended, steps) in zip(tests, tested, strict=False):
-        if ended.onset >= 0:
-            found.setdefault(clip.name, (ended.onset, steps))
     return [
-        _answer(clip, *found.get(clip.name, (-1, [])), outputs)
-        for clip, outputs in zip(clips, engine, strict=True)
+        _answer(clip, ended.onset, steps, outputs)
+        for clip, (ended, steps), outputs in zip(clips, tested, engine, strict=True)
     ]
 
 
-def _sent(samples: np.ndarray, *, whole: bool) -> bytes:
+def _sent(samples: np.ndarray) -> bytes:
     """What the host sends of a clip in test mode."""
-    frames = [encode(kind, 0, payload) for kind, payload in clip_frames(samples, whole=whole)]
+    frames = [encode(kind, 0, payload) for kind, payload in clip_frames(samples)]
     return b"".join(frames) + b"\n" * AT_ONCE  # the next test begins when this one is done
 
 
@@ -96,6 +86,8 @@ def _tested(said: bytes) -> Iterator[tuple[TestDone, list[Step]]]:
     for item in Decoder().push(said):
         what = message(item) if isinstance(item, Frame) else item
         if isinstance(what, Step):
+            if what.step == 0:  # the beginning moved on
+                steps = []
             steps.append(what)
         elif isinstance(what, TestDone):
             yield what, steps

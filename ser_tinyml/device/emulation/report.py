@@ -89,7 +89,7 @@ def report(
         What engine 1's kernel made of the golden clips, and what a step of it took.
     """
     step = costs[STEP]
-    frame_ms = sum(costs[name].milliseconds for name in FRAME)
+    frame_ms = sum(costs[name].milliseconds for name in FRAME if name in costs)
     stack = settings["kStack"]
     step_s = stack * settings["kHopLength"] / settings["kSampleRate"]
     engines = {

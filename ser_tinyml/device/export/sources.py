@@ -18,6 +18,7 @@ from ser_tinyml.device.export import colours, model
 from ser_tinyml.device.export.model import Export
 from ser_tinyml.device.export.tables import fft_twiddles
 from ser_tinyml.device.listening import LISTENING
+from ser_tinyml.features import FeatureConfig, pitch
 from ser_tinyml.files import DataError
 from ser_tinyml.tflite import direct
 
@@ -166,6 +167,7 @@ def _values(export: Export, led: Mapping[str, str]) -> dict[str, Any]:
         "mel_weights": np.concatenate([weights for _, weights in constant.bands]),
         "twiddles": passes.ravel(),
         "split": split.ravel(),
+        **_pitch_values(config),
         "mean": export.normalisation.mean,
         "std": export.normalisation.std,
         "inverse_std": np.float32(1) / export.normalisation.std,
@@ -177,6 +179,31 @@ def _values(export: Export, led: Mapping[str, str]) -> dict[str, Any]:
         "voice_db": LISTENING.voice_db,
         "rows_at_once": direct.ROWS,
         "widest": _widest(network),
+    }
+
+
+def _pitch_values(config: FeatureConfig) -> dict[str, Any]:
+    """The tables of the pitch; where there is none, the smallest that compile."""
+    if not config.pitch:
+        nothing = np.zeros(8, np.float32)
+        return {
+            "pitch": pitch,
+            "pitch_taper": nothing,
+            "pitch_cosine": np.zeros(16, np.float32),
+            "pitch_first_lag": 1,
+            "pitch_correction": nothing,
+            "pitch_bonus": nothing,
+            "pitch_rate_octaves": 0.0,
+        }
+    constant = pitch.pitch_tables(config)
+    return {
+        "pitch": pitch,
+        "pitch_taper": constant.taper,
+        "pitch_cosine": constant.cosine,
+        "pitch_first_lag": constant.lags[0],
+        "pitch_correction": constant.correction,
+        "pitch_bonus": constant.bonus,
+        "pitch_rate_octaves": constant.rate_octaves,
     }
 
 

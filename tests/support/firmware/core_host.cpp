@@ -3,7 +3,9 @@
 //   bands    windows of int16           -> bands of float
 //   power    kFftLength floats          -> power spectrum of float
 //   decibels floats                     -> floats
-//   cepstra  kFrameCount rows of bands  -> features of float, then inputs of int8, step by step
+//   track    windows of int16           -> power spectrum and pitch of float
+//   log2     floats                     -> floats
+//   cepstra  kFrameCount rows of bands, and pitch if there is -> features of float, then inputs of int8, step by step
 //   engine   kStepCount inputs of int8  -> outputs of int8, step by step
 #include <cstdio>
 #include <cstdlib>
@@ -54,11 +56,26 @@ static int Power() {
   return 0;
 }
 
-static int Logarithms() {
+static int Logarithms(float (*log)(float)) {
   float value;
   while (Read(&value, 1)) {
-    const float decibels = Decibels(value);
-    Write(&decibels, 1);
+    const float logarithm = log(value);
+    Write(&logarithm, 1);
+  }
+  return 0;
+}
+
+static int Track() {
+  static FeatureExtractor extractor;
+  static PitchTracker tracker;
+  std::int16_t window[kWindowLength];
+  float bands[kMelCount];
+  while (Read(window, kWindowLength)) {
+    extractor.LogMel(window, bands);
+    Write(extractor.power(), kBinCount);
+    const PitchFrame pitch = tracker.Push(extractor.power());
+    Write(&pitch.octaves, 1);
+    Write(&pitch.voicing, 1);
   }
   return 0;
 }
@@ -66,9 +83,11 @@ static int Logarithms() {
 static int Clips() {
   Cepstra cepstra;
   float bands[kMelCount];
+  PitchFrame pitch;
   for (int frame = 0; Read(bands, kMelCount); ++frame) {
     if (frame % kFrameCount == 0) cepstra.Restart();
-    if (cepstra.Push(bands)) {
+    if (kHasPitch && (!Read(&pitch.octaves, 1) || !Read(&pitch.voicing, 1))) return 5;
+    if (cepstra.Push(bands, pitch)) {
       Write(cepstra.features(), kInputCount);
       Write(cepstra.input(), kInputCount);
     }
@@ -95,7 +114,9 @@ int main(int count, char** arguments) {
   const char* what = arguments[1];
   if (!std::strcmp(what, "bands")) return Bands();
   if (!std::strcmp(what, "power")) return Power();
-  if (!std::strcmp(what, "decibels")) return Logarithms();
+  if (!std::strcmp(what, "decibels")) return Logarithms(Decibels);
+  if (!std::strcmp(what, "log2")) return Logarithms(Log2);
+  if (!std::strcmp(what, "track")) return Track();
   if (!std::strcmp(what, "cepstra")) return Clips();
   if (!std::strcmp(what, "engine")) return Run();
   return 1;

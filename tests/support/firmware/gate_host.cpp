@@ -3,12 +3,14 @@
 //   settings                -> the numbers of src/model/listening.h, a line each
 //   gate SETTINGS < levels  -> floor, event, loud: floats, a frame each; six numbers of GateSettings
 //   bands COUNT < bands     -> level, peak: floats, a frame each
+//   beginning WAITS < levels -> where the window begins: a float, a frame each
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <vector>
 
 #include "model/listening.h"
+#include "ser/beginning.h"
 #include "ser/gate.h"
 
 using namespace ser;
@@ -44,7 +46,17 @@ int main(int count, char** arguments) {
     Settings();
     return 0;
   }
-  if (count < 3) return 1;
+  float level;
+  if (!std::strcmp(what, "beginning")) {
+    Beginning beginning;
+    beginning.Restart(std::atoi(arguments[2]) != 0);
+    while (std::fread(&level, sizeof(level), 1, stdin) == 1) {
+      const int before = beginning.start();
+      if (beginning.Push(level) != (beginning.start() != before)) return 4;
+      Write({static_cast<float>(beginning.start())});
+    }
+    return 0;
+  }
   if (!std::strcmp(what, "bands")) {
     std::vector<float> bands(static_cast<std::size_t>(std::atoi(arguments[2])));
     const int width = static_cast<int>(bands.size());
@@ -59,7 +71,6 @@ int main(int count, char** arguments) {
                                  std::atoi(arguments[6]), Number(arguments[7])};
   SpeechGate gate(settings);
   gate.Reset();
-  float level;
   while (std::fread(&level, sizeof(level), 1, stdin) == 1) {
     const float event = static_cast<float>(gate.Push(level));
     Write({gate.floor_db(), event, gate.loud() ? 1.0f : 0.0f});

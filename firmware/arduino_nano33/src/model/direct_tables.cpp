@@ -4,7 +4,7 @@
 namespace ser {
 namespace model {
 
-const char kDirectTablesId[] = "8b7da2eb2397c9ee";
+const char kDirectTablesId[] = "9254cbb4a763e5fe";
 
 namespace {
 

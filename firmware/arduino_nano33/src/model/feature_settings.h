@@ -5,9 +5,9 @@
 namespace ser {
 namespace model {
 
-constexpr char kFeatureSettingsId[] = "8b7da2eb2397c9ee";
+constexpr char kFeatureSettingsId[] = "9254cbb4a763e5fe";
 constexpr char kFeatureHash[] =
-    "b9b54b59d6a39f566a111e52d4a756a1ea46c43392191b437cf051dbb1571b86";
+    "52316b4397116a9c7736fab14898546586d96a6864e10350416c26d7f6ad4bc1";
 
 constexpr int kSampleRate = 16000;  // Hz
 constexpr int kWindowLength = 1024;  // samples
@@ -21,14 +21,32 @@ constexpr int kFrameCount = 94;  // frames a clip
 constexpr int kStack = 2;  // frames a step of the model
 constexpr int kStepCount = 47;  // steps a clip
 constexpr int kInputCount = 80;  // values a step
-constexpr int kOnsetFrames = 2;  // loud frames in a row make a beginning
-constexpr int kPrerollFrames = 2;  // frames kept from before it
+constexpr int kOnsetFrames = 2;  // frames in a row have to rise over a noise
+constexpr int kPrerollFrames = 2;  // frames kept from before they rise
+constexpr int kOnsetSteadyFrames = 8;  // a noise lasts for at least
+constexpr int kOnsetHistoryFrames = 12;  // the beginning is one of the last
+constexpr int kSharedFrames = 1;  // before a frame share samples with it
 
 // Features begin where speech begins, not at the first sample.
 constexpr bool kHasOnset = true;
-constexpr float kOnsetDb = 9.0f;  // over the quietest frame so far is loud
+constexpr float kOnsetDb = 9.0f;  // over a steady noise rises
+constexpr float kOnsetRangeDb = 30.0f;  // below the loudest frame is silence
 constexpr float kRangeDb = 60.0f;  // below the running maximum a band is limited
 constexpr float kPowerFloor = 1.00000001e-10f;  // full scale is 1; a band's power is not less
+
+// F0 and voicing beside the coefficients; the numbers are of ser_tinyml/features/pitch.py.
+constexpr bool kHasPitch = false;
+constexpr int kPitchBinCount = 8;  // of the power spectrum, those below 2 kHz
+constexpr int kPitchFirstLag = 1;
+constexpr int kPitchLagCount = 8;
+constexpr int kPitchCandidates = 3;  // peaks of a frame that are followed
+constexpr float kPitchRateOctaves = 0.0f;  // lags a second, over the reference
+constexpr float kPitchVoiced = 0.5f;  // the voicing from which a frame has a voice
+constexpr float kPitchJumpCost = 0.100000001f;  // of an octave
+constexpr float kPitchJumpOctaves = 0.800000012f;  // beyond, a jump costs no more
+constexpr float kPitchMemory = 0.800000012f;  // what the past counts, a frame later
+constexpr float kPitchQuiet = 0.00200000009f;  // of the loudest of late: half of its voicing
+constexpr float kPitchForget = 0.980000019f;  // of that loudest, a frame later
 
 // Features are cut to whole numbers.
 constexpr bool kWholeNumbers = false;

@@ -4,7 +4,7 @@
 namespace ser {
 namespace model {
 
-const char kFeatureTablesId[] = "8b7da2eb2397c9ee";
+const char kFeatureTablesId[] = "9254cbb4a763e5fe";
 
 const float kWindow[kTableWindowLength] = {
     0.0f, 9.41235885e-06f, 3.76490789e-05f, 8.47090996e-05f, 0.000150590655f, 0.000235291256f,
@@ -817,6 +817,23 @@ const float kFftSplit[kFftSplitCount] = {
     -0.999077737f, 0.0368072242f, -0.999322355f, 0.030674804f, -0.999529421f, 0.024541229f,
     -0.999698818f, 0.0184067301f, -0.999830604f, 0.0122715384f, -0.999924719f, 0.00613588467f,
     -0.999981165f,
+};
+
+const float kPitchTaper[kTablePitchBinCount] = {
+    0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f,
+};
+
+const float kPitchCosine[2 * kTablePitchBinCount] = {
+    0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f,
+    0.0f,
+};
+
+const float kPitchCorrection[kTablePitchLagCount] = {
+    0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f,
+};
+
+const float kPitchBonus[kTablePitchLagCount] = {
+    0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f,
 };
 
 const float kFeatureMean[kTableInputCount] = {

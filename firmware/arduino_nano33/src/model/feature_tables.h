@@ -17,6 +17,8 @@ constexpr int kMelWeightCount = 927;
 constexpr int kTableFftLength = 1024;
 constexpr int kFftTwiddleCount = 1008;
 constexpr int kFftSplitCount = 512;
+constexpr int kTablePitchBinCount = 8;
+constexpr int kTablePitchLagCount = 8;
 
 extern const float kWindow[kTableWindowLength];  // periodic Hann
 
@@ -32,6 +34,11 @@ extern const float kDct[kTableMfccCount][kTableMelCount];  // orthonormal DCT-II
 // exp(-2 pi i m k / length). To split the complex spectrum: exp(-2 pi i k / kTableFftLength).
 extern const float kFftTwiddles[kFftTwiddleCount];
 extern const float kFftSplit[kFftSplitCount];
+
+extern const float kPitchTaper[kTablePitchBinCount];  // weight of a bin
+extern const float kPitchCosine[2 * kTablePitchBinCount];  // one period
+extern const float kPitchCorrection[kTablePitchLagCount];  // 1 over the window's autocorrelation
+extern const float kPitchBonus[kTablePitchLagCount];  // what a lag is preferred by
 
 // The model's input is (feature - mean) / std. Dividing gives the same bits as the training did;
 // multiplying by 1 / std may move a value that lies between two steps of int8.

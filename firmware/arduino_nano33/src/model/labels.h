@@ -7,7 +7,7 @@
 namespace ser {
 namespace model {
 
-constexpr char kLabelsId[] = "8b7da2eb2397c9ee";
+constexpr char kLabelsId[] = "9254cbb4a763e5fe";
 constexpr int kLabelCount = 4;
 constexpr const char* kLabels[kLabelCount] = {  // UTF-8
     "neutral",

@@ -5,7 +5,7 @@
 namespace ser {
 namespace model {
 
-constexpr char kListeningId[] = "8b7da2eb2397c9ee";
+constexpr char kListeningId[] = "9254cbb4a763e5fe";
 
 // ser_tinyml/device/listening.py has the reasons. Frames are those of this model's features.
 

@@ -4,7 +4,7 @@
 namespace ser {
 namespace model {
 
-const char kModelDataId[] = "8b7da2eb2397c9ee";
+const char kModelDataId[] = "9254cbb4a763e5fe";
 const char kModelSha256[] =
     "edf0c29d90ed0e46a9a81c8c0337a4c2b6186bbb5bdaea417e03ee69c35042b5";
 alignas(16) const unsigned char kModelData[kModelSize] = {

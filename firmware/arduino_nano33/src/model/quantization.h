@@ -5,7 +5,7 @@
 namespace ser {
 namespace model {
 
-constexpr char kQuantizationId[] = "8b7da2eb2397c9ee";
+constexpr char kQuantizationId[] = "9254cbb4a763e5fe";
 
 // real = (int8 - zero point) * scale. To int8: divide, round halves away from zero, add
 // the zero point, clip to -128 and 127, and only then cast.

@@ -17,7 +17,9 @@ namespace ser {
 namespace {
 
 static_assert(model::kWindowLength <= model::kFftLength, "the window is longer than the transform");
-constexpr int kValueCount = model::kMfccCount * (model::kDeltaFrames > 0 ? 2 : 1);  // of a frame
+constexpr int kPitchCount = model::kHasPitch ? PitchInputs::kCount : 0;
+constexpr int kValueCount =  // of a frame
+    model::kMfccCount * (model::kDeltaFrames > 0 ? 2 : 1) + kPitchCount;
 static_assert(model::kInputCount == kValueCount * model::kStack, "tables do not fit");
 
 // Power of a full-scale signal, and the spectrum's own factor, are powers of two: exact.
@@ -113,9 +115,10 @@ void Cepstra::Restart() {
   fresh_ = true;
   stacked_ = 0;
   frames_ = 0;
+  pitch_.Restart();
 }
 
-bool Cepstra::Push(const float* bands) {
+bool Cepstra::Push(const float* bands, PitchFrame pitch) {
   if (fresh_) loudest_ = bands[0];
   fresh_ = false;
   for (int band = 0; band < model::kMelCount; ++band) {
@@ -138,6 +141,7 @@ bool Cepstra::Push(const float* bands) {
       past[i] = value;
     }
   }
+  if (model::kHasPitch) pitch_.Push(pitch, features_ + first + kValueCount - kPitchCount);
   for (int i = first; i < first + kValueCount; ++i) input_[i] = QuantizeFeature(features_[i], i);
   ++frames_;
   if (++stacked_ < model::kStack) return false;

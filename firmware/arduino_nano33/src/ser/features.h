@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "../model/feature_settings.h"
+#include "pitch.h"
 
 namespace ser {
 
@@ -14,6 +15,9 @@ class FeatureExtractor {
   // Takes kWindowLength samples, gives kMelCount bands in dB: 10 log10 of the power, not below
   // that of kPowerFloor; full scale is 1.
   void LogMel(const std::int16_t* window, float* bands);
+
+  // The power spectrum of the last window, kBinCount values of a scale of their own.
+  const float* power() const { return signal_; }
 
   // The power of all bands of the last window, in dB.
   float level_db() const { return level_db_; }
@@ -25,7 +29,8 @@ class FeatureExtractor {
 };
 
 // Bands to features: dB below the loudest band since Restart, limited in range, DCT, and its change
-// over kDeltaFrames; normalised and quantised, kStack frames a step.
+// over kDeltaFrames, and the pitch if the model has it; normalised and quantised, kStack frames a
+// step.
 class Cepstra {
  public:
   static constexpr int kPastFrames = model::kDeltaFrames > 0 ? model::kDeltaFrames : 1;
@@ -33,14 +38,15 @@ class Cepstra {
   // The features begin with the next frame.
   void Restart();
 
-  // Takes the bands of a frame; true when a step's input is complete.
-  bool Push(const float* bands);
+  // Takes the bands and the pitch of a frame; true when a step's input is complete.
+  bool Push(const float* bands, PitchFrame pitch);
 
   // Of the last complete step, kInputCount values each. The next Push changes them.
   const std::int8_t* input() const { return input_; }
   const float* features() const { return features_; }  // neither normalised nor quantised
 
  private:
+  PitchInputs pitch_;
   float loudest_ = 0.0f;
   bool fresh_ = true;
   int stacked_ = 0;  // frames that the step in the making has

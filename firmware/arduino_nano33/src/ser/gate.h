@@ -23,9 +23,8 @@ float LevelDb(const float* bands, int count);
 // The loudest band of a frame in dB over the mean of all.
 float PeakDb(const float* bands, int count);
 
-// A fresh gate's first onset is that of features.onset() in Python, if it comes within hold_frames:
-// until then the floor is the quietest frame so far. Afterwards a fan that was switched on would be
-// speech for ever, so the floor rises until a frame is quieter.
+// Until hold_frames the floor is the quietest frame so far. Afterwards a fan that was switched on
+// would be speech for ever, so the floor rises until a frame is quieter.
 class SpeechGate {
  public:
   explicit SpeechGate(const GateSettings& settings) : settings_(settings) {}

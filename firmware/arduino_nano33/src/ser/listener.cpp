@@ -40,6 +40,7 @@ void Listener::Interrupt() {
 }
 
 void Listener::StartOver() {
+  tracker_.Restart();
   window_open_ = false;
   clip_done_ = false;
   frames_ = 0;
@@ -60,6 +61,7 @@ void Listener::Push(const std::int16_t* samples, std::size_t count) {
     const std::uint32_t began_us = clock_();
     float* bands = history_[frames_ % kHistory];
     extractor_.LogMel(window_, bands);
+    if (model::kHasPitch) pitches_[frames_ % kHistory] = tracker_.Push(extractor_.power());
     filled_ = kWindowLength - kHopLength;
     std::memmove(window_, window_ + kHopLength, filled_ * sizeof(*window_));
     Frame(bands, began_us);
@@ -80,6 +82,7 @@ bool Listener::PushSilence() {
   float* bands = history_[frames_ % kHistory];
   const float empty = 10.0f * std::log10(model::kPowerFloor);
   for (int i = 0; i < model::kMelCount; ++i) bands[i] = empty;
+  pitches_[frames_ % kHistory] = {};
   Take(frames_++, bands, clock_());
   return window_open_;
 }
@@ -87,36 +90,44 @@ bool Listener::PushSilence() {
 void Listener::Frame(const float* bands, std::uint32_t began_us) {
   const std::uint32_t frame = frames_++;
   const float level_db = extractor_.level_db();
+  levels_[frame % kHistory] = level_db;
   const GateEvent event = gate_.Push(level_db);
   sink_->OnFrame({frame, level_db, gate_.floor_db(), event});
-  const bool voice = gate_.loud() && PeakDb(bands, model::kMelCount) >= model::kVoiceDb;
   if (window_open_) {
-    decider_.Hear(level_db, voice);
-    Take(frame, bands, began_us);
+    if (Follows() && beginning_.Push(level_db)) {
+      StartAt(opened_ + static_cast<std::uint32_t>(beginning_.start()));
+      Hear(level_db, bands);
+      TakeFrom(static_cast<std::uint32_t>(onset_), began_us);
+    } else {
+      Hear(level_db, bands);
+      Take(frame, bands, began_us);
+    }
     if (mode_ == ListenMode::kLive && window_open_ && event == GateEvent::kEnd) CloseWindow();
     return;
   }
   if (clip_done_) return;
-  if (mode_ == ListenMode::kWholeClip) {
-    OpenWindow(frame);
-    decider_.Hear(level_db, voice);
-    Take(frame, bands, began_us);
-  } else if (event == GateEvent::kOnset) {
-    const std::uint32_t back = kHistory - 1;
-    OpenWindow(frame < back ? 0 : frame - back);
-    decider_.Hear(level_db, voice);
-    features_us_ += clock_() - began_us;
-    for (std::uint32_t past = onset_; past <= frame; ++past) {
-      Take(past, HistoryOf(past), clock_());
-    }
-  } else if (mode_ == ListenMode::kLive && event == GateEvent::kSpeech) {
-    OpenWindow(frame);  // they speak on: the next window follows the last
-    decider_.Hear(level_db, voice);
-    Take(frame, bands, began_us);
+  if (mode_ == ListenMode::kLive && event != GateEvent::kOnset && event != GateEvent::kSpeech) {
+    return;
   }
+  // After kOnset come kSpeech and windows that follow the last one: they speak on.
+  const bool onset = mode_ == ListenMode::kLive && event == GateEvent::kOnset;
+  const std::uint32_t back = onset ? kOnsetBack : 0;
+  OpenWindow(frame < back ? 0 : frame - back);
+  Hear(level_db, bands);
+  TakeFrom(static_cast<std::uint32_t>(onset_), began_us);
 }
 
+// Takes the frames up to the last for the first of a window; it may begin after that already.
 void Listener::OpenWindow(std::uint32_t first_frame) {
+  opened_ = first_frame;
+  beginning_.Restart(mode_ == ListenMode::kClip);
+  for (std::uint32_t frame = first_frame; Follows() && frame < frames_; ++frame) {
+    beginning_.Push(levels_[frame % kHistory]);
+  }
+  StartAt(first_frame + static_cast<std::uint32_t>(beginning_.start()));
+}
+
+void Listener::StartAt(std::uint32_t first_frame) {
   onset_ = static_cast<std::int32_t>(first_frame);
   steps_ = 0;
   features_us_ = 0;
@@ -124,6 +135,17 @@ void Listener::OpenWindow(std::uint32_t first_frame) {
   cepstra_.Restart();
   engine_.Reset();
   decider_.Restart();
+}
+
+void Listener::Hear(float level_db, const float* bands) {
+  decider_.Hear(level_db, gate_.loud() && PeakDb(bands, model::kMelCount) >= model::kVoiceDb);
+}
+
+void Listener::TakeFrom(std::uint32_t first_frame, std::uint32_t began_us) {
+  for (std::uint32_t frame = first_frame; frame < frames_ && window_open_; ++frame) {
+    Take(frame, HistoryOf(frame), began_us);
+    began_us = clock_();
+  }
 }
 
 void Listener::CloseWindow() {
@@ -134,7 +156,7 @@ void Listener::CloseWindow() {
 }
 
 void Listener::Take(std::uint32_t frame, const float* bands, std::uint32_t began_us) {
-  const bool complete = cepstra_.Push(bands);
+  const bool complete = cepstra_.Push(bands, pitches_[frame % kHistory]);
   const std::uint32_t stepped_us = clock_();
   features_us_ += stepped_us - began_us;
   if (!complete) return;

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "../model/feature_settings.h"
+#include "beginning.h"
 #include "decision.h"
 #include "engine.h"
 #include "features.h"
@@ -47,7 +48,7 @@ class ListenerSink {
 
 enum class ListenMode : std::uint8_t {
   kLive,       // windows follow each other as long as there is speech
-  kClip,       // one window, from the first onset, which is that of features.onset() in Python
+  kClip,       // one window, whose beginning is that of features.onset() in Python
   kWholeClip,  // one window, from the first frame
 };
 
@@ -82,12 +83,21 @@ class Listener {
   Engine& engine() { return engine_; }
 
  private:
-  // Bands of the last frames, for the features begin before the onset is known.
-  static constexpr int kHistory = model::kOnsetFrames + model::kPrerollFrames;
+  // Frames that the gate's onset is back: its loud ones and the preroll.
+  static constexpr int kOnsetBack = model::kOnsetFrames + model::kPrerollFrames - 1;
 
+  // Bands, levels and pitch of the last frames, for the features begin before one knows where.
+  static constexpr int kHistory =
+      model::kOnsetHistoryFrames > kOnsetBack ? model::kOnsetHistoryFrames : kOnsetBack + 1;
+
+  // Whether a window's beginning moves on to where speech begins.
+  bool Follows() const { return model::kHasOnset && mode_ != ListenMode::kWholeClip; }
   void StartOver();
   void Frame(const float* bands, std::uint32_t began_us);
   void OpenWindow(std::uint32_t first_frame);
+  void Hear(float level_db, const float* bands);
+  void StartAt(std::uint32_t first_frame);
+  void TakeFrom(std::uint32_t first_frame, std::uint32_t began_us);
   void CloseWindow();
   void Take(std::uint32_t frame, const float* bands, std::uint32_t began_us);
   const float* HistoryOf(std::uint32_t frame) const { return history_[frame % kHistory]; }
@@ -95,10 +105,13 @@ class Listener {
   Clock clock_;
   ListenerSink* sink_;
   FeatureExtractor extractor_;
+  PitchTracker tracker_;
   Cepstra cepstra_;
   Engine engine_;
   SpeechGate gate_;
   Decider decider_;
+  Beginning beginning_;
+  std::uint32_t opened_ = 0;  // frame from which the beginning is counted
   ListenMode mode_ = ListenMode::kLive;
   bool window_open_ = false;
   bool clip_done_ = false;
@@ -109,6 +122,8 @@ class Listener {
   std::size_t filled_ = 0;
   std::int16_t window_[model::kWindowLength];
   float history_[kHistory][model::kMelCount];
+  float levels_[kHistory];
+  PitchFrame pitches_[kHistory];
 };
 
 }  // namespace ser

@@ -31,7 +31,7 @@ enum class FrameType : std::uint8_t {
   kLevel = 0x82,     // frame u32, level float32, floor float32 (dB), gate u8 (GateEvent)
   kStep = 0x83,      // frame u32, features_us u32, engine_us u32, step u16, inputs u8, classes u8,
                      // features float32 x inputs, input int8 x inputs, output int8 x classes
-  kTestDone = 0x84,  // samples u32, frames u32, steps u32, onset i32 (-1: none), status u8
+  kTestDone = 0x84,  // samples u32, frames u32, steps u32, onset i32, status u8
 };
 
 // Writes little-endian values one after the other; what does not fit makes it not good().

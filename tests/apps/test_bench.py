@@ -9,7 +9,7 @@ import pytest
 from make_audio import record
 
 from ser_tinyml import files
-from ser_tinyml.evaluation import bench
+from ser_tinyml.apps import bench
 from ser_tinyml.files import DataError
 
 
