@@ -158,6 +158,9 @@ class Test:
         Scores that its authors, or others with the same recipe, give: name of the score to share.
     source
         Whose figures those are.
+    counted
+        Corpora whose clips count in the line over all of a test by speaker; none: those that count
+        in it everywhere. The others have lines of their own.
     """
 
     __test__ = False  # pytest takes classes of this name for its own
@@ -165,6 +168,7 @@ class Test:
     rows: Mapping[str, Any]
     quoted: Mapping[str, float] = field(default_factory=dict)
     source: str = ""
+    counted: tuple[str, ...] = ()
 
 
 def as_they_are(clips: pd.DataFrame, song: Path | None) -> pd.DataFrame:
@@ -202,6 +206,9 @@ class System:
         Changed copies of each training clip, by name: takes samples and a generator.
     features
         Takes samples, gives finite float32 numbers whose shape is always the same.
+    read_picture, write_picture
+        Of features that people look at as a picture: read such a file as features, and draw it.
+        None: there is no such picture.
     train, load
         Make a model from a lesson and settings; read one that `Model.save` wrote to a folder.
     settings
@@ -225,6 +232,8 @@ class System:
     prepare: Callable[[Waveform], Waveform] = whole
     versions: Mapping[str, Version] = field(default_factory=dict)
     features: Callable[[Waveform], np.ndarray]
+    read_picture: Callable[[Path], np.ndarray] | None = None
+    write_picture: Callable[[np.ndarray, Path], Path] | None = None
     train: Callable[[Lesson, Any], Model]
     load: Callable[[Path], Model]
     settings: Any

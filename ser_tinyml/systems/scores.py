@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ser_tinyml import files
+from ser_tinyml.data import corpora
 from ser_tinyml.evaluation import trials as evaluated
 from ser_tinyml.metrics import POOLED
 from ser_tinyml.systems import registry
@@ -28,21 +29,30 @@ def of_trials(trials: Sequence[Trial]) -> pd.DataFrame:
     -------
     scores
         A line for each system, test, fold, seed, kind of answers and part: n, `SCORES`, `BASELINE`
-        and recall_<class>. Parts of the test by speaker are those of the other evaluations, the
-        pool and each corpus; any other test has one, "all".
+        and recall_<class>. Parts of the test by speaker are the pool and each corpus; any other
+        test has one, "all".
     """
     lines = []
     for trial in trials:
         about = {"system": trial.system, "test": trial.test, "fold": trial.fold, "seed": trial.seed}
         for kind in kinds(trial):
             answers = evaluated.answers(trial.folder, kind=kind)
-            parts = {POOLED: answers} if trial.test != SPEAKERS else evaluated.parts(answers)
+            parts = {POOLED: answers} if trial.test != SPEAKERS else _parts(trial, answers)
             for part, table in parts.items():
                 found = evaluated.score(table, trial.classes)
                 recall = {f"recall_{name}": value for name, value in found["recall"].items()}
                 numbers = {name: found[name] for name in ("n", *SCORES, *BASELINE)}
                 lines.append({**about, "kind": kind, "part": part, **numbers, **recall})
     return pd.DataFrame(lines)
+
+
+def _parts(trial: Trial, answers: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The pool, also where it is one corpus, and each corpus."""
+    counted = registry.find(trial.system).tests[trial.test].counted
+    pool = answers[answers["corpus"].isin(counted)] if counted else corpora.pool(answers)
+    return {evaluated.POOL: pool} | {
+        name: part for name, part in evaluated.parts(answers).items() if name != evaluated.POOL
+    }
 
 
 def kinds(trial: Trial) -> list[str]:

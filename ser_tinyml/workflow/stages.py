@@ -22,7 +22,7 @@ STAGES = (
 # What the settings are worth, and what a few clips of a voice are; not needed for a model.
 RESEARCH = ("07_evaluate", "08_ablations", "09_your_voice")
 # What the field's systems score; each is named after a module of `ser_tinyml.systems`.
-FIELD = ("11_conv162",)
+FIELD = ("11_conv162", "12_spectrogram")
 ALL = (*STAGES, *RESEARCH, *FIELD)
 FOLLOWS = dict(zip(STAGES[1:], STAGES, strict=False)) | dict.fromkeys(
     (*RESEARCH, *FIELD), STAGES[0]
