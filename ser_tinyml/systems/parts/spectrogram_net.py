@@ -19,6 +19,7 @@ from ser_tinyml.systems.parts.spectrogram_features import SHAPE
 if TYPE_CHECKING:
     from ser_tinyml.nets.keras import keras
 
+MOMENTUM = 0.9  # of the normalisations: an epoch is a few dozen steps
 NET, BUILD = "net.npz", "build.json"
 
 
@@ -52,13 +53,15 @@ def build(filters: Sequence[int], n_classes: int, *, dropout: float = 0.0) -> ke
 
     layers = keras.layers
     spectrogram = keras.Input((*SHAPE, 1))
-    hidden = layers.BatchNormalization()(spectrogram)  # the scale of its input
+    hidden = layers.BatchNormalization(momentum=MOMENTUM)(spectrogram)  # the scale of its input
     for number in filters:
         hidden = layers.Conv2D(number, 3, padding="same", use_bias=False)(hidden)
-        hidden = layers.Activation("relu")(layers.BatchNormalization()(hidden))
+        hidden = layers.Activation("relu")(layers.BatchNormalization(momentum=MOMENTUM)(hidden))
         hidden = layers.MaxPooling2D(2)(hidden)
     mean, most = layers.GlobalAveragePooling2D()(hidden), layers.GlobalMaxPooling2D()(hidden)
-    seen = layers.Dropout(dropout)(layers.Concatenate()([mean, most]))
+    # centred, or each value that dropout leaves out would move all answers by a large constant
+    seen = layers.BatchNormalization(momentum=MOMENTUM)(layers.Concatenate()([mean, most]))
+    seen = layers.Dropout(dropout)(seen)
     answer = layers.Dense(n_classes, activation="softmax", name="probabilities")
     return keras.Model(spectrogram, answer(seen))
 
