@@ -1,11 +1,6 @@
 #include "beginning.h"
 
-// Sums are rounded as in Python.
-#ifdef __clang__
-#pragma STDC FP_CONTRACT OFF
-#else
-#pragma GCC optimize("O2", "fp-contract=off")
-#endif
+#include "exact.h"
 
 namespace ser {
 namespace {

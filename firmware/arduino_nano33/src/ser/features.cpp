@@ -1,17 +1,9 @@
 #include "features.h"
 
-#include <cstring>
-
 #include "../model/feature_tables.h"
 #include "../model/quantization.h"
 #include "fft.h"
-
-// See fft.cpp.
-#ifdef __clang__
-#pragma STDC FP_CONTRACT OFF
-#else
-#pragma GCC optimize("O2", "fp-contract=off")
-#endif
+#include "exact.h"
 
 namespace ser {
 namespace {
@@ -59,23 +51,10 @@ float Dot(const float* a, const float* b, int count) {
 }  // namespace
 
 float Decibels(float value) {
-  std::uint32_t bits;
-  std::memcpy(&bits, &value, sizeof(bits));
-  // value = 2^exponent * m with m from sqrt(1/2) to sqrt(2)
-  constexpr std::uint32_t kRootHalf = 0x3f3504f3;
-  const std::int32_t exponent = static_cast<std::int32_t>(bits - kRootHalf) >> 23;
-  bits -= static_cast<std::uint32_t>(exponent) << 23;
-  float m;
-  std::memcpy(&m, &bits, sizeof(m));
-  // ln m = 2 artanh(s)
-  const float s = (m - 1.0f) / (m + 1.0f);
-  const float s2 = s * s;
-  const float series =
-      s2 * (1.0f / 3.0f + s2 * (1.0f / 5.0f + s2 * (1.0f / 7.0f + s2 * (1.0f / 9.0f))));
+  const LogParts parts = SplitLog(value);
   constexpr float kDecibelsPerTwice = 3.01029995663981195f;
   constexpr float kDecibelsPerE = 4.34294481903251828f;
-  const float fraction = (2.0f * kDecibelsPerE) * (s + s * series);
-  return static_cast<float>(exponent) * kDecibelsPerTwice + fraction;
+  return parts.exponent * kDecibelsPerTwice + (2.0f * kDecibelsPerE) * parts.half_log;
 }
 
 std::int8_t QuantizeFeature(float feature, int input) {

@@ -1,14 +1,7 @@
 #include "fft.h"
 
 #include "../model/feature_tables.h"
-
-// The core compiles for size. Here time counts; and without fused multiply-adds, which take longer
-// on a Cortex-M4 than a multiply and an add, every computer gives the same bits.
-#ifdef __clang__
-#pragma STDC FP_CONTRACT OFF
-#else
-#pragma GCC optimize("O2", "fp-contract=off")
-#endif
+#include "exact.h"
 
 namespace ser {
 namespace {

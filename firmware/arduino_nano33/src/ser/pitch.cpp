@@ -1,16 +1,7 @@
 #include "pitch.h"
 
-#include <cstdint>
-#include <cstring>
-
 #include "../model/feature_tables.h"
-
-// See fft.cpp.
-#ifdef __clang__
-#pragma STDC FP_CONTRACT OFF
-#else
-#pragma GCC optimize("O2", "fp-contract=off")
-#endif
+#include "exact.h"
 
 namespace ser {
 namespace {
@@ -39,20 +30,9 @@ inline float Root(float value) { return __builtin_sqrtf(value); }
 }  // namespace
 
 float Log2(float value) {
-  std::uint32_t bits;
-  std::memcpy(&bits, &value, sizeof(bits));
-  // value = 2^exponent * m with m from sqrt(1/2) to sqrt(2)
-  constexpr std::uint32_t kRootHalf = 0x3f3504f3;
-  const std::int32_t exponent = static_cast<std::int32_t>(bits - kRootHalf) >> 23;
-  bits -= static_cast<std::uint32_t>(exponent) << 23;
-  float m;
-  std::memcpy(&m, &bits, sizeof(m));
-  // ln m = 2 artanh(s)
-  const float s = (m - 1.0f) / (m + 1.0f);
-  const float s2 = s * s;
-  const float series = 1.0f / 3.0f + s2 * (1.0f / 5.0f + s2 * (1.0f / 7.0f + s2 * (1.0f / 9.0f)));
+  const LogParts parts = SplitLog(value);
   constexpr float kTwiceOctavesPerE = 2.88539008177792681f;
-  return static_cast<float>(exponent) + kTwiceOctavesPerE * (s + s * (s2 * series));
+  return parts.exponent + kTwiceOctavesPerE * parts.half_log;
 }
 
 PitchFrame PitchTracker::Push(const float* power) {
