@@ -16,6 +16,7 @@ import pandas as pd
 from ser_tinyml import files
 from ser_tinyml.evaluation import cross_validation, listening, trials
 from ser_tinyml.evaluation.trials import POOL, Material, Settings
+from ser_tinyml.features.config import FeatureConfig
 from ser_tinyml.features.frame_augment import NONE, margin
 from ser_tinyml.files import DataError
 from ser_tinyml.sound import degrade
@@ -23,7 +24,9 @@ from ser_tinyml.sound.augment import AugmentConfig
 from ser_tinyml.training.config import TrainingConfig
 
 BASE = "default"
+PITCH = {True: "no pitch", False: "pitch too"}  # whether the default hears it: the change
 FROM_OUTSIDE, OUTSIDE = "taught by a large speech model", 0.7
+COPIES = (1, 2, 4, 8)  # changed copies of a clip that are taught; each is in a longer training
 MIXED = {"training.mixing": 0.5}
 SCORES = ("accuracy", "macro_f1", "majority_accuracy", "majority_uar")
 DEGRADED = {"uar_noise": "pink 10 dB", "uar_loud": "gain +20 dB"}  # column: its condition
@@ -120,7 +123,15 @@ def table(base: Settings) -> list[Ablation]:
     """
     if base.recipe.frame_augmentation is None:
         raise DataError("ablations: expected a default with frame augmentation, found none")
-    groups = (_of_features, _of_alignment, _of_augmentation, _of_training, _of_data, _of_teachers)
+    groups = (
+        _of_features,
+        _of_alignment,
+        _of_augmentation,
+        _of_training,
+        _of_data,
+        _of_teachers,
+        _of_limits,
+    )
     return [Ablation(BASE, BASE, {}), *(one for group in groups for one in group(base))]
 
 
@@ -139,12 +150,9 @@ def _of_features(base: Settings) -> list[Ablation]:
         Ablation("features", f"{features.n_mfcc} MFCC", plain),
         Ablation("features", "40 MFCC", {"features.n_mfcc": 40, **plain}),
         Ablation("features", "40 log mel bands", {"features.n_mfcc": 0, **plain}),
+        Ablation("features", PITCH[features.pitch], {"features.pitch": not features.pitch}),
         Ablation("features", "PCEN, then MFCC and changes", {"features.level": "pcen"}),
-        Ablation(
-            "features",
-            "window 32 ms",
-            {"features.window_length": 512, "features.n_fft": 512},
-        ),
+        _window(features),
         Ablation(
             "features",
             "hop 16 ms, 4 frames a step",
@@ -159,6 +167,14 @@ def _of_features(base: Settings) -> list[Ablation]:
         Ablation("context", "2 s", {"features.n_frames": context(2)}),
         Ablation("context", "4 s", {"features.n_frames": context(4)}),
     ]
+
+
+def _window(features: FeatureConfig) -> Ablation:
+    """A shorter window; with pitch not so short that no two periods of a low voice are in it."""
+    samples, n_fft = (768, 1024) if features.pitch else (512, 512)
+    name = f"window {1000 * samples // features.sample_rate} ms"
+    changes = {"features.window_length": samples, "features.n_fft": n_fft}
+    return Ablation("features", name, changes)
 
 
 def _of_alignment(base: Settings) -> list[Ablation]:
@@ -285,9 +301,34 @@ def _of_teachers(base: Settings) -> list[Ablation]:
     ]
 
 
+def _of_limits(base: Settings) -> list[Ablation]:
+    """What may limit a net that is taught: how much it is taught, and its width.
+
+    In as many epochs as a release has, for a short training cannot tell.
+    """
+    full = Settings().recipe.training
+    taught = {
+        "training.epochs": full.epochs,
+        "training.distillation": full.distillation,
+        "training.outside": OUTSIDE,
+    }
+    wide = tuple(2 * width for width in base.recipe.training.units)
+    copies = [
+        Ablation("copies", f"long, taught, copies: {count}", {**taught, "augmented_rows": count})
+        for count in COPIES
+    ]
+    name = f"long, taught, copies: 4, LSTM {'/'.join(map(str, wide))}"
+    changes = {**taught, "augmented_rows": 4, "training.units": wide}
+    return [*copies, Ablation("width", name, changes)]
+
+
 def names() -> list[str]:
     """What can be asked for by name."""
-    return [ablation.name for ablation in table(Settings())]
+    plain = Settings()
+    features = replace(plain.rows.features, pitch=not plain.rows.features.pitch)
+    with_pitch = replace(plain, rows=replace(plain.rows, features=features))
+    found = [ablation.name for base in (plain, with_pitch) for ablation in table(base)]
+    return list(dict.fromkeys(found))
 
 
 def run(

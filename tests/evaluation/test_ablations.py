@@ -25,6 +25,8 @@ TABLE = ablations.table(BASE)
 LARGEST_KB = 180  # of 1024 bytes
 FILE_OVERHEAD = 7_700  # bytes of an int8 file that are no weights, as measured
 
+WIDE_KB = 650  # of twice the width; the board has room for 983
+
 every_ablation = pytest.mark.parametrize("ablation", TABLE, ids=lambda ablation: ablation.name)
 
 
@@ -90,8 +92,31 @@ def test_an_ablation_changes_no_more_than_its_group_says(ablation) -> None:
         "distillation": {
             *("training", "teachers", "generations", "teacher_training", "augmented_rows"),
         },
+        "copies": {"training", "augmented_rows"},
+        "width": {"training", "augmented_rows"},
     }
     assert changed <= allowed[ablation.group]
+
+
+def test_the_learning_curve_differs_in_copies_alone() -> None:
+    curve = [a.apply(BASE) for a in TABLE if a.group == "copies"]
+    assert [one.rows.augmented_rows for one in curve] == list(ablations.COPIES)
+    assert len({str(replace(one, rows=BASE.rows).to_dict()) for one in curve}) == 1
+    (wide,) = (a.apply(BASE) for a in TABLE if a.group == "width")
+    (narrow,) = (one for one in curve if one.rows.augmented_rows == wide.rows.augmented_rows)
+    assert wide.recipe.training.units == (256, 128)
+    assert replace(wide, recipe=narrow.recipe) == narrow
+
+
+def test_pitch_is_taken_off_or_added_and_both_can_be_asked_for() -> None:
+    features = replace(BASE.rows.features, pitch=True)
+    with_pitch = replace(BASE, rows=replace(BASE.rows, features=features))
+    for base in (BASE, with_pitch):
+        table = ablations.table(base)
+        name = ablations.PITCH[base.rows.features.pitch]
+        (found,) = (a.apply(base).rows.features.pitch for a in table if a.name == name)
+        assert found != base.rows.features.pitch
+        assert {a.name for a in table} <= set(ablations.names())
 
 
 def test_fewer_speakers_train_for_as_many_steps() -> None:
@@ -145,7 +170,7 @@ def test_what_is_for_a_board_fits_it(ablation) -> None:
         parameters(steps, inputs, units) + 3 * biases + FILE_OVERHEAD
     )  # a bias has four bytes
     assert features.causal == (ablation.group != "level" and not no_board(ablation))
-    assert file_bytes < LARGEST_KB * 1024
+    assert file_bytes < (WIDE_KB if ablation.group == "width" else LARGEST_KB) * 1024
     seconds = steps * features.stack * features.hop_length / 16_000
     assert 1.9 < seconds < 4.1
 
