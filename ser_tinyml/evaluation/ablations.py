@@ -350,9 +350,10 @@ def run(
     -------
     results
         A line an ablation, the mean over seeds: group, name, speaker_share (of those who may
-        train), uar (pooled, int8), uar_low and uar_high (the worst and the best seed),
-        float_uar, SCORES and recall_<class> (as uar), uar_<corpus>, the columns of DEGRADED (NaN
-        where the features are not for a board), bytes (of the int8 file), macs_per_s, parameters.
+        train), copies (changed ones of a clip), uar (pooled, int8), uar_low and uar_high (the
+        worst and the best seed), float_uar, SCORES and recall_<class> (as uar), uar_<corpus>, the
+        columns of DEGRADED (NaN where the features are not for a board), bytes (of the int8 file),
+        macs_per_s, parameters.
 
     Raises
     ------
@@ -376,7 +377,9 @@ def run(
     lines = []
     for number, ablation in enumerate(chosen):
         own = folders[number * len(seeds) : (number + 1) * len(seeds)]
-        line = {"speaker_share": ablation.apply(base).rows.speaker_share, **_scores(own)}
+        rows = ablation.apply(base).rows
+        line = {"speaker_share": rows.speaker_share, "copies": rows.augmented_rows}
+        line |= _scores(own)
         if own[0] in board:
             found = listening.robustness(material, own, conditions=conditions, progress=False)
             degraded = found[found["part"] == POOL].groupby("condition")["uar"].mean()

@@ -16,7 +16,7 @@ from ser_tinyml.plots.style import MODEL_COLOURS, colours_of
 _POOL_COLOUR = "#34495e"
 _GROUP_COLOURS = (
     *("#34495e", "#3b6fa0", "#4d9a6a", "#e0a030", "#c9713d"),
-    *("#a15b9e", "#7a4fa3", "#b8323c", "#2a9d9d", "#8c8c8c", "#5f8f3a"),
+    *("#a15b9e", "#7a4fa3", "#b8323c", "#2a9d9d", "#8c8c8c", "#5f8f3a", "#1f7fbf", "#b08968"),
 )
 _COSTS = (("bytes", "int8 file, KB", 1e3), ("macs_per_s", "million MAC a second of sound", 1e6))
 _MARKERS = "os^Dv"  # for the kinds of noise
@@ -161,16 +161,8 @@ def speakers(table: pd.DataFrame, *, base: str) -> Figure:
         Name of the line with all speakers; those with fewer are the group "speakers".
     """
     chosen = table[(table["name"] == base) | (table["group"] == "speakers")]
-    chosen = chosen.sort_values("speaker_share")
     figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
-    scored = [corpus.name for corpus in corpora.all() if f"uar_{corpus.name}" in chosen]
-    for corpus in scored:
-        score, colour = chosen[f"uar_{corpus}"], corpora.colour(corpus)
-        axis.plot(100 * chosen["speaker_share"], score, "o:", color=colour, label=corpus)
-    pool, share = chosen["uar"], 100 * chosen["speaker_share"]
-    axis.plot(share, pool, "o-", color=_POOL_COLOUR, linewidth=2.5, label=POOL)
-    axis.set_xscale("log", base=2)
-    axis.set_xticks(share, [f"{value:.0f}" for value in share])
+    _learning_curve(axis, chosen.assign(at=100 * chosen["speaker_share"]))
     axis.set(
         title="More speakers, as many steps of training",
         xlabel="% of the training speakers",
@@ -178,6 +170,40 @@ def speakers(table: pd.DataFrame, *, base: str) -> Figure:
     )
     axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
+
+
+def copies(table: pd.DataFrame) -> Figure:
+    """UAR of a taught net against the changed copies of a clip, and of a wider one beside it.
+
+    Parameters
+    ----------
+    table
+        From `ablations.run`, with the groups "copies" and "width".
+    """
+    curve, wide = (table[table["group"] == group] for group in ("copies", "width"))
+    figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
+    _learning_curve(axis, curve.assign(at=curve["copies"]))
+    for line in wide.to_dict("records"):
+        place = (line["copies"], line["uar"])
+        axis.plot(*place, "D", color=_POOL_COLOUR, mfc="white", ms=9, label="twice as wide, pooled")
+    axis.set(
+        title="What limits a taught net: more to hear, or more room?",
+        xlabel="changed copies of a clip",
+        ylabel="UAR, development speakers",
+    )
+    axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def _learning_curve(axis: Axes, table: pd.DataFrame) -> None:
+    """UAR, pooled and by corpus, against the column "at", each step twice the one before."""
+    table = table.sort_values("at")
+    for corpus in (one.name for one in corpora.all() if f"uar_{one.name}" in table):
+        colour = corpora.colour(corpus)
+        axis.plot(table["at"], table[f"uar_{corpus}"], "o:", color=colour, label=corpus)
+    axis.plot(table["at"], table["uar"], "o-", color=_POOL_COLOUR, linewidth=2.5, label=POOL)
+    axis.set_xscale("log", base=2)
+    axis.set_xticks(table["at"], [f"{value:.0f}" for value in table["at"]])
 
 
 def robustness(scores: pd.DataFrame, *, chance: float | None = None) -> Figure:

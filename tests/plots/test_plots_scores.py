@@ -120,6 +120,28 @@ def test_speakers_show_the_score_against_the_share_that_trained() -> None:
     figure.canvas.draw()
 
 
+def test_copies_show_a_learning_curve_and_the_wider_net_beside_it() -> None:
+    table = pd.DataFrame(
+        [
+            ("default", "default", 0, 0.70, 0.66),
+            ("copies", "two", 2, 0.72, 0.67),
+            ("copies", "one", 1, 0.71, 0.65),
+            ("width", "wide", 2, 0.74, 0.69),
+        ],
+        columns=["group", "name", "copies", "uar", "uar_RAVDESS"],
+    )
+    figure = plots.copies(table)
+    (axis,) = figure.axes
+    shown = {line.get_label(): [*map(list, line.get_data())] for line in axis.lines}
+    assert shown == {
+        "RAVDESS": [[1, 2], [0.65, 0.67]],
+        POOL: [[1, 2], [0.71, 0.72]],
+        "twice as wide, pooled": [[2], [0.74]],
+    }
+    assert [text.get_text() for text in axis.get_xticklabels()] == ["1", "2"]
+    figure.canvas.draw()
+
+
 def conditions() -> pd.DataFrame:
     table = degrade.table(degrade.CONDITIONS)
     return pd.concat(
