@@ -26,7 +26,7 @@ from ser_tinyml.training.config import TrainingConfig
 BASE = "default"
 PITCH = {True: "no pitch", False: "pitch too"}  # whether the default hears it: the change
 FROM_OUTSIDE, OUTSIDE = "taught by a large speech model", 0.7
-COPIES = (1, 2, 4, 8)  # changed copies of a clip that are taught; each is in a longer training
+COPIES = (1, 2, 4)  # changed copies of a clip that are taught; each is in a longer training
 MIXED = {"training.mixing": 0.5}
 SCORES = ("accuracy", "macro_f1", "majority_accuracy", "majority_uar")
 DEGRADED = {"uar_noise": "pink 10 dB", "uar_loud": "gain +20 dB"}  # column: its condition
