@@ -286,7 +286,7 @@ class Listener:
         bands = features.log_mel(sound, config)
         first = features.onset(bands, config)
         track = long_track(sound, config)
-        outputs = self._outputs(features.from_bands(bands, first, config, track))
+        outputs = self.outputs(features.from_bands(bands, first, config, track))
         timeline = [
             self._step(first + (step + 1) * config.stack - 1, probabilities, ground=True)
             for step, probabilities in enumerate(outputs)
@@ -294,6 +294,17 @@ class Listener:
         gated = gate.run(bands, self.gate_settings, track)
         voice_frames = int(self._voice(gated, first, timeline[-1].frame)[-1])
         return self._decided(first, voice_frames, timeline, timeline[-1])
+
+    def outputs(self, steps: np.ndarray) -> np.ndarray:
+        """Probabilities after every step of a window, float32 [shape=(steps, n_classes)].
+
+        Parameters
+        ----------
+        steps [shape=(steps, n_inputs)]
+            Features, not normalised.
+        """
+        outputs = self._runtime.stream(self.release.inputs(steps))
+        return convert.dequantise(outputs, *self._runtime.quantisation[2:])
 
     def _prepared(self, samples: np.ndarray, rate: int) -> np.ndarray:
         """At the rate of the features, full scale 1."""
@@ -325,11 +336,6 @@ class Listener:
     def _steps(self, window: Window) -> int:
         return (window.last - window.first + 1) // self.release.config.stack
 
-    def _outputs(self, steps: np.ndarray) -> np.ndarray:
-        """Probabilities after every step, float32 [shape=(steps, n_classes)]."""
-        outputs = self._runtime.stream(self.release.inputs(steps))
-        return convert.dequantise(outputs, *self._runtime.quantisation[2:])
-
     def _voice(self, gated: Gated, first: int, last: int) -> np.ndarray:
         """Frames of a voice up to each frame of a window [shape=(last - first + 1,)]."""
         level = gated.level_db[first : last + 1]
@@ -346,7 +352,7 @@ class Listener:
         values = features.frame_values(bands[taken], own, config)
         if config.whole_numbers:
             values = np.trunc(values)
-        outputs = self._outputs(values.reshape(count, -1))
+        outputs = self.outputs(values.reshape(count, -1))
         voice = self._voice(gated, window.opened, window.last)
         enough = voice >= self.settings.min_voice_frames
         timeline = []

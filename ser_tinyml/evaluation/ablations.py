@@ -21,7 +21,7 @@ from ser_tinyml.features.frame_augment import NONE, margin
 from ser_tinyml.files import DataError
 from ser_tinyml.sound import degrade
 from ser_tinyml.sound.augment import AugmentConfig
-from ser_tinyml.training.config import TrainingConfig
+from ser_tinyml.training.config import TEACHER, TrainingConfig
 
 BASE = "default"
 PITCH = {True: "no pitch", False: "pitch too"}  # whether the default hears it: the change
@@ -96,21 +96,22 @@ def quick(default: Settings, *, epochs: int) -> Settings:
     """
     settings = trials.without_teachers(default)
     recipe = settings.recipe
+    distillation = 0.0 if recipe.training.outside else recipe.training.distillation
     return replace(
         settings,
         rows=replace(settings.rows, augmented_rows=0, loud=0.0),
         recipe=replace(
             recipe,
-            training=_quick(recipe.training, epochs=epochs),
-            teacher_training=_quick(recipe.teacher_training, epochs=epochs),
+            training=_quick(recipe.training, epochs=epochs, distillation=distillation),
+            teacher_training=_quick(
+                recipe.teacher_training, epochs=epochs, distillation=TEACHER.distillation
+            ),
         ),
     )
 
 
-def _quick(training: TrainingConfig, *, epochs: int) -> TrainingConfig:
-    without = {"loud": 0.0, "outside": 0.0, "nonspeech": 0.0}
-    distillation = 0.0 if training.outside else training.distillation
-    return replace(training, epochs=epochs, distillation=distillation, **without)
+def _quick(training: TrainingConfig, **changes: Any) -> TrainingConfig:
+    return replace(training, loud=0.0, outside=0.0, nonspeech=0.0, **changes)
 
 
 def table(base: Settings) -> list[Ablation]:

@@ -19,7 +19,6 @@ from ser_tinyml.data import corpora
 from ser_tinyml.evaluation import cross_validation
 from ser_tinyml.evaluation.cross_validation import Finished
 from ser_tinyml.evaluation.trials import Material, Settings
-from ser_tinyml.features import extract
 from ser_tinyml.files import DataError
 from ser_tinyml.tflite import answer_layer
 from ser_tinyml.tflite.answer_layer import AnswerLayer, HiddenStatistics
@@ -76,12 +75,9 @@ def folds_of(
     """
     sentences = material.clips.set_index("key")["sentence"]
     for trial, one in zip(cross_validation.finished(trial_folders), settings, strict=True):
-        table, folder = material.arrays(one)
-        clean = table[table["variant"] == extract.CLEAN]
-        place = pd.Series(clean.index, index=clean["key"])
         rows = trial.answers()
         release = Release.load(trial.folder)
-        features = np.load(folder / "features.npy", mmap_mode="r")[place[rows["key"]].to_numpy()]
+        features = cross_validation.clean_features(material, one, rows["key"])
         yield Fold(
             trial,
             rows.assign(sentence=rows["key"].map(sentences))[COLUMNS],

@@ -137,6 +137,22 @@ def pooled(trial_folders: Sequence[Path], *, kind: str = "int8") -> pd.DataFrame
     )
 
 
+def clean_features(material: Material, settings: Settings, keys: pd.Series) -> np.ndarray:
+    """The features of some clips as they were recorded [shape=(n, steps, inputs)], not normalised.
+
+    Parameters
+    ----------
+    material, settings
+        Of a trial that was run.
+    keys
+        Of the clips.
+    """
+    table, folder = material.arrays(settings)
+    clean = table[table["variant"] == extract.CLEAN]
+    place = pd.Series(clean.index, index=clean["key"])
+    return np.load(folder / "features.npy", mmap_mode="r")[place[keys].to_numpy()]
+
+
 def predictions(trial_folders: Sequence[Path]) -> pd.DataFrame:
     """Every test clip of every trial as int8 on TFLite Micro answers it: predictions.csv.
 

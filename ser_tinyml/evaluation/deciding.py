@@ -1,0 +1,111 @@
+"""Which steps of an utterance should decide: the last, the last few, or all of them.
+
+The net answers after every step. Its state carries what came before, so the last answer has heard
+everything; a mean over more steps is steadier, but a part of it has heard less.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+
+from ser_tinyml.data import corpora, splits
+from ser_tinyml.device.listener import Listener
+from ser_tinyml.evaluation import cross_validation, trials
+from ser_tinyml.evaluation.trials import Material, Settings
+from ser_tinyml.tflite.release import Release
+from ser_tinyml.training import calibration
+
+Rule = Callable[[np.ndarray], np.ndarray]  # [clips, steps, classes] to [clips, classes]
+
+
+def _last(count: int) -> Rule:
+    return lambda steps: steps[:, -count:].mean(axis=1)
+
+
+def _surest(steps: np.ndarray) -> np.ndarray:
+    """The step whose top probability is the highest."""
+    at = steps.max(axis=2).argmax(axis=1)
+    return steps[np.arange(len(steps)), at]
+
+
+def _later_counts_more(steps: np.ndarray) -> np.ndarray:
+    """Each step weighted by its number."""
+    return np.average(steps, axis=1, weights=np.arange(1, steps.shape[1] + 1))
+
+
+LAST = "the last step"
+RULES: Mapping[str, Rule] = {
+    LAST: _last(1),
+    "mean of the last 4": _last(4),
+    "mean of the last 8": _last(8),
+    "mean of the second half": lambda steps: _last(steps.shape[1] // 2)(steps),
+    "mean of all, later ones count more": _later_counts_more,
+    "mean of all": _last(0),
+    "the surest step": _surest,
+}
+
+
+def compare(
+    material: Material,
+    settings: Sequence[Settings],
+    trial_folders: Sequence[Path],
+    *,
+    jobs: int | None = None,
+) -> pd.DataFrame:
+    """The clips of finished trials, answered after every step by int8 as on the board.
+
+    Each rule gets a temperature and a threshold of its own, from the validation speakers, and is
+    scored on the test speakers of the pooled corpora.
+
+    Parameters
+    ----------
+    material, settings, trial_folders
+        What `trials.run` was given, and what it returned.
+
+    Returns
+    -------
+    table
+        Index: rule; the mean over trials of uar, ece, coverage (share answered) and
+        answered_accuracy (of the answered).
+    """
+    tables = Parallel(n_jobs=jobs or os.cpu_count())(
+        delayed(_of_trial)(material, one, folder)
+        for one, folder in zip(settings, trial_folders, strict=True)
+    )
+    return pd.concat(tables).groupby("rule", sort=False).mean()
+
+
+def _of_trial(material: Material, settings: Settings, folder: Path) -> pd.DataFrame:
+    release = Release.load(folder)
+    listener = Listener(release)
+
+    def answered(part: str) -> tuple[pd.DataFrame, np.ndarray]:
+        rows = corpora.pool(trials.answers(folder, part=part)).reset_index(drop=True)
+        features = cross_validation.clean_features(material, settings, rows["key"])
+        return rows, np.stack([listener.outputs(clip) for clip in features])
+
+    validation, validation_steps = answered(splits.VALIDATION)
+    test, test_steps = answered(splits.TEST)
+    lines = []
+    for name, rule in RULES.items():
+        temperature = calibration.best_temperature(
+            rule(validation_steps), validation["label_id"].to_numpy()
+        )
+        before, after = (
+            calibration.apply_temperature(rule(steps), temperature)
+            for steps in (validation_steps, test_steps)
+        )
+        decision = calibration.decide(before, validation["label_id"].to_numpy())
+        columns = [f"p_{label}" for label in release.labels]
+        scored = test.assign(fold=0, seed=0, threshold=decision["threshold"])
+        scored[columns] = after
+        found = cross_validation.unsure(scored).loc["all"]
+        uar = trials.score(scored, release.labels)["uar"]
+        lines.append({"rule": name, "uar": uar, **found[["ece", "coverage", "answered_accuracy"]]})
+    return pd.DataFrame(lines)
