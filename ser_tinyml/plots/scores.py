@@ -317,3 +317,45 @@ def adapting(table: pd.DataFrame) -> Figure:
         axis.grid(axis="x", visible=False)
     left.legend(frameon=False, loc="upper left")
     return figure
+
+
+def enrolment(table: pd.DataFrame) -> Figure:
+    """What the pitch of some ordinary sentences wins, by corpus, and however these were heard.
+
+    Bars are means over folds, seeds and draws; a dot is the mean of a fold and seed.
+
+    Parameters
+    ----------
+    table
+        From `enrolling.scores`; its first condition is that of the bars on the left.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 3.5), layout="constrained", sharex=True)
+    points = table.assign(gain=100 * (table["after"] - table["before"]))
+    first = points["condition"].iloc[0]
+    _gains(left, points[points["condition"] == first], of="part")
+    _gains(right, points[points["part"] == points["part"].iloc[0]], of="condition")
+    left.set_title("Who is enrolled")
+    right.set_title(f"How the sentences were heard, {points['part'].iloc[0]}")
+    return figure
+
+
+def _gains(axis: Axes, points: pd.DataFrame, *, of: str) -> None:
+    """A bar for each value of a column, and a dot for each fold and seed."""
+    names = list(points[of].drop_duplicates())
+    of_trial = points.groupby([of, "fold", "seed"])["gain"].mean()
+    for place, name in enumerate(names):
+        gains = of_trial[name]
+        axis.barh(place, gains.mean(), color=_POOL_COLOUR, alpha=0.6)
+        axis.plot(gains, np.full(len(gains), place), "o", ms=4, color="0.2", alpha=0.7)
+        axis.annotate(
+            f"{gains.mean():+.1f}",
+            (gains.max(), place),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+        )
+    axis.set_yticks(range(len(names)), names)
+    axis.invert_yaxis()
+    axis.axvline(0, color="0.3", linewidth=1)
+    axis.margins(x=0.1)
+    axis.set_xlabel("points of UAR won")
