@@ -27,6 +27,8 @@ BASE = "default"
 PITCH = {True: "no pitch", False: "pitch too"}  # whether the default hears it: the change
 FROM_OUTSIDE, OUTSIDE = "taught by a large speech model", 0.7
 COPIES = (1, 2, 4)  # changed copies of a clip that are taught; each is in a longer training
+TAUGHT = "long, taught, copies: "
+MOST_TAUGHT = f"{TAUGHT}{COPIES[-1]}"
 MIXED = {"training.mixing": 0.5}
 SCORES = ("accuracy", "macro_f1", "majority_accuracy", "majority_uar")
 DEGRADED = {"uar_noise": "pink 10 dB", "uar_loud": "gain +20 dB"}  # column: its condition
@@ -315,11 +317,11 @@ def _of_limits(base: Settings) -> list[Ablation]:
     }
     wide = tuple(2 * width for width in base.recipe.training.units)
     copies = [
-        Ablation("copies", f"long, taught, copies: {count}", {**taught, "augmented_rows": count})
+        Ablation("copies", f"{TAUGHT}{count}", {**taught, "augmented_rows": count})
         for count in COPIES
     ]
-    name = f"long, taught, copies: 4, LSTM {'/'.join(map(str, wide))}"
-    changes = {**taught, "augmented_rows": 4, "training.units": wide}
+    name = f"{MOST_TAUGHT}, LSTM {'/'.join(map(str, wide))}"
+    changes = {**taught, "augmented_rows": COPIES[-1], "training.units": wide}
     return [*copies, Ablation("width", name, changes)]
 
 
@@ -364,12 +366,9 @@ def run(
     chosen = _chosen(base, names)
     if names is None and material.teacher is None:
         chosen = _without_outside(chosen, base)
-    settings = [
-        trials.seeded(replace(one, rows=replace(one.rows, protocol="development")), seed)
-        for one in (ablation.apply(base) for ablation in chosen)
-        for seed in seeds
-    ]
-    folders = trials.run(material, settings, jobs=jobs)
+    settings, folders = trials_of(
+        material, base, [one.name for one in chosen], seeds=seeds, jobs=jobs
+    )
     board = [
         folder for folder, one in zip(folders, settings, strict=True) if one.rows.features.causal
     ]
@@ -388,6 +387,34 @@ def run(
         size = files.read_json(own[0] / "trial.json")["size"]
         lines.append({"group": ablation.group, "name": ablation.name, **line, **size})
     return pd.DataFrame(lines)
+
+
+def trials_of(
+    material: Material,
+    base: Settings,
+    names: Sequence[str],
+    *,
+    seeds: Sequence[int] = (0,),
+    jobs: int | None = None,
+) -> tuple[list[Settings], list[Path]]:
+    """Run the trials of some ablations, where they are not on disk.
+
+    Returns
+    -------
+    settings, folders
+        Of each ablation and seed, the seeds of an ablation side by side.
+
+    Raises
+    ------
+    DataError
+        If a name is unknown.
+    """
+    settings = [
+        trials.seeded(replace(one, rows=replace(one.rows, protocol="development")), seed)
+        for one in (ablation.apply(base) for ablation in _chosen(base, names))
+        for seed in seeds
+    ]
+    return settings, trials.run(material, settings, jobs=jobs)
 
 
 def _chosen(base: Settings, names: Sequence[str] | None) -> list[Ablation]:

@@ -19,6 +19,7 @@ from ser_tinyml.features.frame_augment import NONE, margin
 from ser_tinyml.files import DataError
 from ser_tinyml.nets import lstm, models
 from ser_tinyml.sound import augment, degrade
+from ser_tinyml.workflow import parameters
 
 BASE = ablations.quick(Settings(), epochs=12)
 TABLE = ablations.table(BASE)
@@ -160,6 +161,16 @@ def test_an_ablation_can_be_trained(ablation, monkeypatch) -> None:
     assert {"train", "validation"} == set(plan["split"])
 
 
+def test_every_ablation_of_the_released_recipe_and_its_teachers_can_be_made() -> None:
+    released = ablations.quick(Settings.of(parameters.experiment("release")), epochs=12)
+    assert released.rows.features.pitch
+    for ablation in ablations.table(released):
+        settings = ablation.apply(released)
+        assert len(trials.teachers_of(settings)) == (
+            settings.recipe.teachers * settings.recipe.generations
+        )
+
+
 @every_ablation
 def test_what_is_for_a_board_fits_it(ablation) -> None:
     settings = ablation.apply(BASE)
@@ -167,7 +178,7 @@ def test_what_is_for_a_board_fits_it(ablation) -> None:
     steps, inputs = features.feature_shape
     biases = sum(4 * width for width in units) + 64 + 4
     file_bytes = (
-        parameters(steps, inputs, units) + 3 * biases + FILE_OVERHEAD
+        parameter_count(steps, inputs, units) + 3 * biases + FILE_OVERHEAD
     )  # a bias has four bytes
     assert features.causal == (ablation.group != "level" and not no_board(ablation))
     assert file_bytes < (WIDE_KB if ablation.group == "width" else LARGEST_KB) * 1024
@@ -176,7 +187,7 @@ def test_what_is_for_a_board_fits_it(ablation) -> None:
 
 
 @cache
-def parameters(steps: int, inputs: int, units: tuple[int, ...]) -> int:
+def parameter_count(steps: int, inputs: int, units: tuple[int, ...]) -> int:
     """Of the net that these inputs and widths make."""
     net = lstm.build_lstm(n_frames=steps, n_inputs=inputs, n_classes=4, units=units)
     return models.parameters_and_macs(net)["parameters"]
