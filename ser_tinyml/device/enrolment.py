@@ -23,6 +23,11 @@ from ser_tinyml.files import DataError
 FROM_F0 = 3  # the pitch ends a frame's values: log2 of F0, voicing, log2 of F0 over its mean
 
 
+def ordinary_octaves() -> np.float32:
+    """Where an ordinary voice lies: log2 of its F0 over REFERENCE_HZ."""
+    return np.float32(np.log2(LISTENING.ordinary_hz / REFERENCE_HZ))
+
+
 @dataclass(frozen=True)
 class Enrolment:
     """How high a person ordinarily speaks.
@@ -42,18 +47,20 @@ class Enrolment:
         Raises
         ------
         DataError
-            If less than ``LISTENING.enrolment_voiced_s`` of it is voiced.
+            If fewer than ``LISTENING.enrolment_voiced_frames`` frames of them are voiced.
         """
-        octaves = np.concatenate(
-            [np.empty(0, np.float32), *(track[track[:, 1] >= VOICED, 0] for track in tracks)]
-        ).astype(np.float32)
-        if len(octaves) < LISTENING.enrolment_voiced_frames:
+        total, frames = np.float32(0), 0
+        for track in tracks:
+            voiced = track[track[:, 1] >= VOICED, 0].astype(np.float32)
+            if len(voiced):  # one after the other, as the board adds
+                total += np.cumsum(voiced, dtype=np.float32)[-1]
+                frames += len(voiced)
+        if frames < LISTENING.enrolment_voiced_frames:
             raise DataError(
                 f"enrolment: expected {LISTENING.enrolment_voiced_frames} frames of a voice or "
-                f"more, found {len(octaves)}"
+                f"more, found {frames}"
             )
-        total = np.cumsum(octaves, dtype=np.float32)[-1]  # one after the other, as the board adds
-        return cls(total / np.float32(len(octaves)))
+        return cls(total / np.float32(frames))
 
     @classmethod
     def of_hertz(cls, hertz: float) -> Self:
@@ -78,8 +85,8 @@ class Enrolment:
     @property
     def shift(self) -> np.float32:
         """What is taken off the log2 of F0, in octaves."""
-        ordinary = np.float32(np.log2(LISTENING.ordinary_hz / REFERENCE_HZ))
-        return np.float32(LISTENING.enrolment_strength) * (np.float32(self.octaves) - ordinary)
+        strength = np.float32(LISTENING.enrolment_strength)
+        return strength * (np.float32(self.octaves) - ordinary_octaves())
 
     def applied(self, features: np.ndarray, config: FeatureConfig) -> np.ndarray:
         """Features [shape=(…, n_inputs)] of this person, as the net is to hear them.

@@ -126,7 +126,7 @@ class ListeningConfig:
     ordinary_hz: float = 158.7
     enrolment_strength: float = 0.75
     enrolment_sentences: int = 5
-    enrolment_voiced_frames: int = 30
+    enrolment_voiced_frames: int = 20
 
     def gate(self, config: FeatureConfig) -> GateSettings:
         """The gate's settings for the frames of some features."""

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 import small_firmware as small
 
-from ser_tinyml.evaluation import adapting
 from ser_tinyml.evaluation.cross_validation import Finished
+from ser_tinyml.evaluation.voice import adapting
 from ser_tinyml.files import DataError
 from ser_tinyml.tflite import answer_layer
 from ser_tinyml.tflite.answer_layer import HiddenStatistics
@@ -133,3 +133,11 @@ def test_the_summary_is_a_mean_over_speakers_in_points():
     assert found["TESS"] == pytest.approx(40.0)
     assert found["other speakers"] == pytest.approx(-100 * (0.02 + 0.05) / 4)
     assert list(found.index[:3]) == ["RAVDESS", "SAVEE", "TESS"]
+
+
+def test_a_ceiling_is_of_the_very_clips_that_it_heard(fold):
+    found = adapting.ceiling(fold)
+    assert set(found["speaker"]) == set(fold.clips["speaker"])
+    odd = found[found["speaker"] == "RAVDESS-01"].iloc[0]
+    assert odd["after"] > odd["before"] + 0.3
+    assert (found["after"] >= found["before"] - 0.01).all()

@@ -13,8 +13,9 @@ from make_audio import record
 
 from ser_tinyml import files
 from ser_tinyml.device.enrolment import Enrolment
-from ser_tinyml.evaluation import cross_validation, enrolling
+from ser_tinyml.evaluation import cross_validation
 from ser_tinyml.evaluation.trials import Material, Settings
+from ser_tinyml.evaluation.voice import enrolling
 from ser_tinyml.features import FeatureConfig
 from ser_tinyml.files import DataError
 from ser_tinyml.sound import degrade
@@ -178,7 +179,7 @@ def test_an_ordinary_voice_is_not_moved() -> None:
     ("make", "message"),
     [
         (lambda: Enrolment.of_hertz(20), "expected an F0 from 62.5 to 650.0 Hz, found 20"),
-        (lambda: Enrolment.of_tracks([]), "expected 30 frames of a voice or more, found 0"),
+        (lambda: Enrolment.of_tracks([]), "expected 20 frames of a voice or more, found 0"),
         (
             lambda: Enrolment.of_hertz(100).applied(np.zeros((47, 80)), FeatureConfig(name="x")),
             "expected a model that hears the pitch",

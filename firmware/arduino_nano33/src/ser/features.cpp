@@ -120,7 +120,11 @@ bool Cepstra::Push(const float* bands, PitchFrame pitch) {
       past[i] = value;
     }
   }
-  if (model::kHasPitch) pitch_.Push(pitch, features_ + first + kValueCount - kPitchCount);
+  if (model::kHasPitch) {
+    float* const values = features_ + first + kValueCount - kPitchCount;
+    pitch_.Push(pitch, values);
+    values[0] -= pitch_shift_;
+  }
   for (int i = first; i < first + kValueCount; ++i) input_[i] = QuantizeFeature(features_[i], i);
   ++frames_;
   if (++stacked_ < model::kStack) return false;

@@ -178,6 +178,24 @@ def scores(
     return pd.DataFrame(lines)
 
 
+def ceiling(fold: Fold) -> pd.DataFrame:
+    """Every speaker, adapted to all clips and tested on the very same: no score, but a limit.
+
+    Returns
+    -------
+    table
+        A line a speaker: fold, seed, corpus, speaker, before and after (UAR of all clips).
+    """
+    before = answer_layer.read(fold.tflite)
+    lines = []
+    for (corpus, speaker), clips in fold.clips.groupby(["corpus", "speaker"]):
+        places = clips.index.to_numpy()
+        after = _adapted(fold, places, before=before, config=None)
+        found = {"before": _uar(fold, places, before), "after": _uar(fold, places, after)}
+        lines.append({**fold.trial.where, "corpus": corpus, "speaker": speaker, **found})
+    return pd.DataFrame(lines)
+
+
 def _draws(
     clips: pd.DataFrame, counts: Sequence[int], draws: int
 ) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:

@@ -1,0 +1,1 @@
+"""One voice: what enrolling a person, or adapting the net to one, is worth."""
