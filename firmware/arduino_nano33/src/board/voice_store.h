@@ -1,4 +1,4 @@
-// Where the board keeps who is enrolled: the last page of its flash, which a new sketch leaves alone.
+// Where the board keeps who is enrolled: the last page of its flash, far beyond this sketch.
 #ifndef BOARD_VOICE_STORE_H_
 #define BOARD_VOICE_STORE_H_
 
