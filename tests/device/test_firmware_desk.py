@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +33,26 @@ def test_a_phone_that_walks_away_never_stops_the_loop() -> None:
     )
     program = build(MODEL, flags=flags, source=small.PROGRAMS / "ble_test.cpp")
     small.execute(program)
+
+
+@pytest.mark.parametrize("low_power", (0, 1))
+@pytest.mark.parametrize("core_pdm", (0, 1))
+@pytest.mark.parametrize("ble", (0, 1))
+def test_the_boards_own_files_compile_in_every_variant(
+    ble: int, core_pdm: int, low_power: int
+) -> None:
+    """Against headers that name what the core has: what depends on a choice is compiled too."""
+    flags = (
+        *("-std=gnu++14", "-fno-exceptions", "-fno-rtti", "-fsyntax-only"),
+        *("-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{small.PROGRAMS / 'fake_board'}"),
+        *(f"-DSER_BLE={ble}", f"-DSER_CORE_PDM={core_pdm}", f"-DSER_LOW_POWER={low_power}"),
+    )
+    sketch = SKETCH / "arduino_nano33.ino"
+    sources = sorted((SKETCH / "src" / "board").glob("*.cpp"))
+    compiler = os.environ.get("CXX", "c++")
+    command = [compiler, *flags, *sources, "-include", "Arduino.h", "-x", "c++", sketch]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert len(sources) >= 7 and done.returncode == 0, done.stderr[-4000:]
 
 
 def test_the_watchdog_runs_before_anything_that_may_not_come_back() -> None:

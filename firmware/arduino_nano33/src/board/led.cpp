@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::uint32_t kBlinkMs = 400;    // on and off of one blink
 constexpr std::uint32_t kPauseMs = 1200;   // between two tellings
-constexpr std::uint32_t kSettleMs = 250;   // orange on, orange off while settling
+constexpr std::uint32_t kOrangeMs = 250;   // orange on, orange off while settling
 
 // Whether red is on at this time of a blink code.
 bool BlinkIsOn(int blinks, std::uint32_t now_ms) {
@@ -50,7 +50,7 @@ void ShowLed(const ser::LedState& state, std::uint32_t now_ms) {
   digitalWrite(LED_BUILTIN, LOW);
 #else
   WriteColour(static_cast<int>(state.colour));
-  const bool orange = state.settling ? now_ms / kSettleMs % 2 == 0 : state.speech;
+  const bool orange = state.settling ? now_ms / kOrangeMs % 2 == 0 : state.speech;
   digitalWrite(LED_BUILTIN, orange ? HIGH : LOW);
 #endif
 }

@@ -79,7 +79,7 @@ bool BeginPdm(ser::Device* of, float gain_db) {
   nrf_pdm_psel_connect(digitalPinToPinName(PIN_PDM_CLK), digitalPinToPinName(PIN_PDM_DIN));
   pinMode(PIN_PDM_PWR, OUTPUT);
   digitalWrite(PIN_PDM_PWR, HIGH);
-  NVIC_SetVector(PDM_IRQn, reinterpret_cast<std::uint32_t>(OnInterrupt));
+  NVIC_SetVector(PDM_IRQn, reinterpret_cast<std::uintptr_t>(OnInterrupt));
   NVIC_SetPriority(PDM_IRQn, kPriority);
   NVIC_ClearPendingIRQ(PDM_IRQn);
   nrf_pdm_int_enable(NRF_PDM_INT_STARTED);

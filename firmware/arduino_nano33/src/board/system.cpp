@@ -3,6 +3,8 @@
 #include <Arduino.h>
 #include <mbed.h>
 
+#include <initializer_list>
+
 #include "options.h"
 
 namespace board {

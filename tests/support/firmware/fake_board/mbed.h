@@ -1,4 +1,4 @@
-// As much of mbed's threads as the sketch calls, with threads of this computer.
+// As much of mbed as the sketch calls; its threads are threads of this computer.
 #ifndef FAKE_MBED_H_
 #define FAKE_MBED_H_
 
@@ -20,6 +20,34 @@ namespace ThisThread {
 inline void sleep_for(std::chrono::milliseconds time) { std::this_thread::sleep_for(time); }
 }  // namespace ThisThread
 
+class Semaphore {
+ public:
+  Semaphore(std::int32_t count, std::uint16_t most);
+  bool try_acquire_for(std::chrono::milliseconds time);
+  int release();
+};
+
 }  // namespace rtos
+
+namespace mbed {
+
+class Ticker {
+ public:
+  void attach(void (*call)(), std::chrono::microseconds every);
+};
+
+class FlashIAP {
+ public:
+  int init();
+  int deinit();
+  std::uint32_t get_flash_start() const;
+  std::uint32_t get_flash_size() const;
+  std::uint32_t get_sector_size(std::uint32_t address) const;
+  int read(void* buffer, std::uint32_t address, std::uint32_t size);
+  int erase(std::uint32_t address, std::uint32_t size);
+  int program(const void* buffer, std::uint32_t address, std::uint32_t size);
+};
+
+}  // namespace mbed
 
 #endif
