@@ -49,9 +49,8 @@ ENCODED_LOSSY = [
     *((".mka", "libopus"), (".wma", "wmav2"), (".mp3", "libmp3lame"), (".avi", "mp3")),
     (".flv", "aac"),
 ]
-# at other rates this unsure clip moves by 0.17, perhaps by the delay of the encoder (46 ms)
 RATES = {
-    "wmav2": (16_000,),
+    "wmav2": (16_000, 22_050, 44_100, 48_000),
     "libopus": (48_000,),
     "aac": (16_000, 44_100, 48_000),
     "VORBIS": (16_000, 44_100),
