@@ -112,8 +112,9 @@ compare: $(READY)
 	@[ -n "$(RUNS)" ] || { echo 'make compare RUNS="release mine"' >&2; exit 1; }
 	@$(PY) -m ser_tinyml compare $(RUNS) $(PARAMS)
 
+# Two files of tests at a time: more would want more memory than a small machine has.
 test: lint
-	@$(PY) -m pytest $(TESTS)
+	@$(PY) -m pytest -n 2 --dist loadfile $(TESTS)
 
 lint: $(READY)
 	@$(PY) -m ruff check .
