@@ -134,7 +134,7 @@ def test_predict_hands_its_options_over(monkeypatch):
     monkeypatch.setattr(
         predict, "predict", lambda files, **options: seen.update(files=files, **options) or 1
     )
-    line = "predict a.wav b --model runs/demo --steps --json --picture p.png --enrol five"
+    line = "predict a.wav b --model runs/demo --steps --json --picture p.png"
     assert command_line.main(line.split()) == 1
     assert seen == {
         "files": ["a.wav", "b"],
@@ -142,7 +142,6 @@ def test_predict_hands_its_options_over(monkeypatch):
         "steps": True,
         "in_json": True,
         "picture": "p.png",
-        "enrol": ["five"],
     }
 
 

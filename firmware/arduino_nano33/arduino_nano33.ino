@@ -11,14 +11,12 @@
 #include "src/board/options.h"
 #include "src/board/serial_port.h"
 #include "src/board/system.h"
-#include "src/board/voice_store.h"
 #include "src/ser/device.h"
 
 static uint32_t Microseconds() { return micros(); }
 
 static ser::Device device(Microseconds, {"Arduino Nano 33 BLE Sense", board::ResetReason(),
-                                         board::kSettleMs, board::Cycles,
-                                         &board::kVoiceStore});
+                                         board::kSettleMs, board::Cycles});
 
 void setup() {
   board::BeginLed();

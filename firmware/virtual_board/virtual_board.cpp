@@ -1,9 +1,9 @@
 // The board without a board: src/ser behind a pseudo-terminal, with a recording as its microphone.
 //
-//   virtual_board SAMPLES SPEED KEPT
+//   virtual_board SAMPLES SPEED
 //
 // SAMPLES: 16-bit little-endian mono samples at the model's rate. SPEED: 1 is real time, 4 four times
-// as fast, 0 as fast as can be. KEPT: a file for who is enrolled, in place of flash. The path of the terminal is printed on the first line. The recording
+// as fast, 0 as fast as can be. The path of the terminal is printed on the first line. The recording
 // begins when a host first asks for the stream; before and after it the microphone hears nothing but
 // its own noise. A host that does not keep up is waited for, which a real microphone could not. The
 // program ends when its standard input is closed.
@@ -65,25 +65,6 @@ class Microphone {
   bool playing_ = false;
   std::uint32_t noise_ = 1;
 };
-
-const char* kept_path = nullptr;
-
-bool LoadVoice(ser::KeptVoice* voice) {
-  std::FILE* file = std::fopen(kept_path, "rb");
-  if (file == nullptr) return false;
-  const bool whole = std::fread(voice, sizeof(*voice), 1, file) == 1;
-  std::fclose(file);
-  return whole;
-}
-
-bool SaveVoice(const ser::KeptVoice& voice) {
-  std::FILE* file = std::fopen(kept_path, "wb");
-  if (file == nullptr) return false;
-  const bool whole = std::fwrite(&voice, sizeof(voice), 1, file) == 1;
-  return std::fclose(file) == 0 && whole;
-}
-
-constexpr ser::VoiceStore kStore = {LoadVoice, SaveVoice};
 
 int OpenTerminal() {
   const int terminal = posix_openpt(O_RDWR | O_NOCTTY);
@@ -158,11 +139,10 @@ int Run(ser::Device* device, Microphone* microphone, int terminal, double speed)
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count != 4) {
-    std::fprintf(stderr, "usage: virtual_board SAMPLES SPEED KEPT\n");
+  if (count != 3) {
+    std::fprintf(stderr, "usage: virtual_board SAMPLES SPEED\n");
     return 2;
   }
-  kept_path = arguments[3];
   Microphone microphone;
   if (!microphone.Load(arguments[1])) {
     std::fprintf(stderr, "virtual_board: %s cannot be read\n", arguments[1]);
@@ -176,7 +156,7 @@ int main(int count, char** arguments) {
     return 1;
   }
   close(slave);  // from now on POLLHUP says that no host has it open
-  static ser::Device device(Microseconds, {"virtual board", "power", 0, nullptr, &kStore});
+  static ser::Device device(Microseconds, {"virtual board", "power", 0, nullptr});
   device.Begin();
   std::printf("%s\n", name);
   std::fflush(stdout);

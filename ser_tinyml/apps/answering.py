@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from ser_tinyml import features
-from ser_tinyml.device.enrolment import Enrolment
 from ser_tinyml.device.listener import Heard, Listener, Utterance, long_bands, long_track
 from ser_tinyml.device.listening import frame_rate
 from ser_tinyml.features import Beginning, beginning
@@ -52,8 +51,6 @@ class Answer:
         Why no speech was heard: `SILENT`, `STEADY` or `NO_VOICE`; None: it was.
     utterances
         The decisions that a board would make, in the order of time; none where nobody asked.
-    enrolled_hz
-        How high the person ordinarily speaks for whom it is answered; None: nobody is enrolled.
     """
 
     duration_s: float
@@ -62,7 +59,6 @@ class Answer:
     answered: bool
     reason: str | None
     utterances: list[Utterance]
-    enrolled_hz: float | None = None
 
     @property
     def label(self) -> str | None:
@@ -77,8 +73,6 @@ class Predictor:
     ----------
     release
         Its features must begin at an onset.
-    enrolment
-        Of the person who speaks; None: nobody is enrolled.
 
     Raises
     ------
@@ -86,15 +80,15 @@ class Predictor:
         If TFLite Micro, or the module that stands for it, does not run the model.
     """
 
-    def __init__(self, release: Release, enrolment: Enrolment | None = None) -> None:
-        self.release, self.enrolment = release, enrolment
+    def __init__(self, release: Release) -> None:
+        self.release = release
         try:
             self._runtime = (
                 PortableRuntime(release)
                 if portable.needed()
                 else TfliteMicroRuntime(release.tflite)
             )
-            self._listener = Listener(release, enrolment)
+            self._listener = Listener(release)
         except RuntimeRefused as error:
             raise DataError(f"{release.folder}: {error}") from error
 
@@ -132,11 +126,6 @@ class Predictor:
         with captured_output():  # the decoders' own remarks
             rate = self.release.config.sample_rate
             return reading.read(path, sample_rate=rate, pipes=pipes, longest_s=longest_s)
-
-    def sentences(self, samples: np.ndarray) -> list[np.ndarray]:
-        """The pitch of each sentence in a recording, to enrol who speaks; see `Listener`."""
-        rate = self.release.config.sample_rate
-        return self._listener.sentences(samples, rate=rate, silence=self._silence())
 
     def answer(self, samples: np.ndarray, *, utterances: bool = True) -> Answer:
         """Answer a recording.
@@ -183,7 +172,6 @@ class Predictor:
             answered=bool(answers) and bool(probabilities.max() >= self.release.threshold),
             reason=reason,
             utterances=decisions,
-            enrolled_hz=self.enrolment and self.enrolment.hertz,
         )
 
     def _silence(self) -> int:
@@ -235,6 +223,4 @@ class Predictor:
             samples = samples[first * config.hop_length : end]
             bands, first = bands[first:stop], 0
         values = features.from_bands(bands, first, config, long_track(samples, config))
-        if self.enrolment is not None:
-            values = self.enrolment.applied(values, config)
         return self._runtime.predict(self.release.normalisation.apply(values)[np.newaxis])[0]

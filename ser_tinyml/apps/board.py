@@ -112,57 +112,6 @@ def _draw(path: Path, hearing: Hearing, device: Board) -> None:
     style.save(live.listening(hearing, device, title=title), path)
 
 
-def enrol(device: Board, *, seconds: float) -> bool:
-    """Have a board ask for sentences in an ordinary voice, and print what it hears of them.
-
-    Parameters
-    ----------
-    seconds
-        Of the board's time, at most.
-
-    Returns
-    -------
-    done
-        Whether the person is enrolled.
-
-    Raises
-    ------
-    BoardError
-        If the board's model hears no pitch.
-    """
-    device.command("enrol")
-    print("say five sentences in an ordinary voice, one after the other; ^C leaves it")
-    with contextlib.suppress(KeyboardInterrupt):
-        for messages in device.stream(seconds):
-            for message in messages:
-                if not isinstance(message, dict) or message.get("event") != "enrolment":
-                    continue
-                print(_enrolled(message), flush=True)
-                if message["state"] in ("kept", "not kept", "given up"):
-                    return message["state"] != "given up"
-    return False
-
-
-def forget(device: Board) -> None:
-    """Have a board forget who is enrolled."""
-    device.command("enrol off")
-    print("nobody is enrolled")
-
-
-def _enrolled(message: dict[str, Any]) -> str:
-    """What a board says of a person it enrols."""
-    hertz = f"{message['f0_hz']:.0f} Hz"
-    return {
-        "asked": "listening",
-        "again": "hardly a voice in it: once more, please",
-        "sentence": f"sentence {message['sentences']} of {message['of']}, {hertz} so far",
-        "enrolled": f"enrolled: an ordinary voice of {hertz}",
-        "kept": "kept, also without power",
-        "not kept": "not kept: it lasts until the power goes off",
-        "given up": "a minute without speech: nothing has changed",
-    }[message["state"]]
-
-
 def report(device: Board, *, output: str | Path | None = None) -> bool:
     """Test a board with the golden clips and print the report, which is Markdown.
 

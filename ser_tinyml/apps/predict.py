@@ -14,7 +14,6 @@ import numpy as np
 
 from ser_tinyml.apps import printing
 from ser_tinyml.apps.answering import Answer, Predictor
-from ser_tinyml.device.enrolment import Enrolment
 from ser_tinyml.files import DataError
 from ser_tinyml.provenance import ROOT
 from ser_tinyml.sound.folder import is_sound, walk
@@ -30,7 +29,6 @@ def predict(
     steps: bool = False,
     in_json: bool = False,
     picture: str | Path | None = None,
-    enrol: Sequence[str] = (),
 ) -> int:
     """Answer recordings, one after the other, and print each answer as soon as it is there.
 
@@ -46,28 +44,28 @@ def predict(
         Print a JSON object a line (``docs/predict.schema.json``) and nothing else.
     picture
         Also draw the recording: a ``.png``; for several a folder, which gets one of each.
-    enrol
-        Recordings of who speaks, in an ordinary voice, and folders of them.
 
     Returns
     -------
-    1 if a recording could not be read, otherwise 0.
+    status
+        1 if a recording could not be read, otherwise 0.
 
     Raises
     ------
     DataError
-        If there is no such model, no place for the pictures, or nobody to enrol.
+        If there is no such model, or no place for the pictures.
 
     Examples
     --------
     >>> predict(["clip.wav"], model="runs/demo")  # doctest: +SKIP
     clip.wav: happy, 97%
     """
-    names, failed = list(expand(given)), False
+    names = list(expand(given))
     pictures = picture_paths(Path(picture), names) if picture else [None] * len(names)
-    predictor = enrolled(Predictor(Release.load(model_folder(model))), enrol)
-    if not in_json:
-        _say_first(names, predictor)
+    predictor = Predictor(Release.load(model_folder(model)))
+    if len(names) > 1 and not in_json:
+        print(printing.table_head(names, predictor.release.labels), flush=True)
+    failed = False
     for name, path in zip(names, pictures, strict=True):
         try:
             sound = predictor.read(name, pipes=name in given)
@@ -80,17 +78,9 @@ def predict(
                 print(json.dumps({"file": name, "error": str(error)}), flush=True)
             print(f"error: {error}", file=sys.stderr)
         else:
-            how = {"labels": predictor.release.labels, "steps": steps, "in_json": in_json}
-            print(_line(name, answer, sound, names=names, **how), flush=True)
+            how = {"labels": predictor.release.labels, "steps": steps}
+            print(_line(name, answer, sound, names=names, in_json=in_json, **how), flush=True)
     return int(failed)
-
-
-def _say_first(names: Sequence[str], predictor: Predictor) -> None:
-    """What comes before the answers."""
-    if predictor.enrolment:
-        print(f"enrolled: an ordinary voice of {predictor.enrolment.hertz:.0f} Hz", flush=True)
-    if len(names) > 1:
-        print(printing.table_head(names, predictor.release.labels), flush=True)
 
 
 def _line(
@@ -108,38 +98,6 @@ def _line(
     if len(names) > 1:
         return printing.table_row(name, answer, sound, names=names, labels=labels)
     return printing.as_text(name, answer, sound, labels=labels, steps=steps)
-
-
-def enrolled(predictor: Predictor, given: Sequence[str]) -> Predictor:
-    """A predictor for a person, from recordings of that person in an ordinary voice.
-
-    Parameters
-    ----------
-    given
-        Recordings, and folders of them; nothing: nobody is enrolled.
-
-    Raises
-    ------
-    DataError
-        If the model hears no pitch, a recording cannot be read, or there is too little voice.
-    """
-    release = predictor.release
-    if not given:
-        return predictor
-    if not release.config.pitch:
-        raise DataError(
-            f"{release.folder}: expected a model that hears the pitch, to enrol a person, found "
-            "one without"
-        )
-    tracks = [
-        track
-        for name in expand(given)
-        for track in predictor.sentences(predictor.read(name, pipes=name in given).samples)
-    ]
-    try:
-        return Predictor(release, Enrolment.of_tracks(tracks))
-    except DataError as error:
-        raise DataError(f"{' '.join(given)}: {error}") from error
 
 
 def model_folder(model: str | Path | None) -> Path:

@@ -55,7 +55,6 @@ def as_json(
         "duration_s": round(answer.duration_s, 3),
         "channel": sound.channel,
         "truncated": sound.missing or None,
-        "enrolled_hz": answer.enrolled_hz and round(answer.enrolled_hz, 1),
         "utterances": utterances,
     }
 

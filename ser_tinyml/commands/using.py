@@ -20,14 +20,6 @@ def _predict_options(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="folder of a model or of a run, or a run's name (default: the released model)",
     )
-    parser.add_argument(
-        "--enrol",
-        metavar="PATH",
-        action="append",
-        default=[],
-        help="a recording, or a folder of them, of the same person in an ordinary voice: how high "
-        "it lies is taken off; may be given several times",
-    )
     parser.add_argument("--steps", action="store_true", help="also what is thought on the way")
     parser.add_argument(
         "--json",
@@ -50,7 +42,6 @@ def _predict(options: argparse.Namespace) -> int:
         steps=options.steps,
         in_json=options.json,
         picture=options.picture,
-        enrol=options.enrol,
     )
 
 
@@ -64,7 +55,6 @@ PREDICT = Command(
         "predict clip.wav --picture clip.png",
         "predict recordings/ --json",
         "predict clip.wav --model runs/demo",
-        "predict clip.wav --enrol five_sentences/",
     ),
     options=_predict_options,
     run=_predict,
@@ -75,10 +65,9 @@ def _board_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("listen", "report", "enrol", "forget"),
+        choices=("listen", "report"),
         default="listen",
-        help="listen: say what it hears (default); report: test it and write what to send; enrol: "
-        "learn how high you speak, from five sentences in an ordinary voice; forget: that again",
+        help="listen: say what it hears (default); report: test it and write what to send",
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--port", help="of the board, as /dev/ttyACM0 (default: the first found)")
@@ -97,18 +86,16 @@ def _board_options(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="of a virtual board (default: 1, real time; 0: as fast as can be)",
     )
-    both = parser.add_argument_group("only for listen and enrol")
-    both.add_argument("--seconds", type=float, metavar="S", help="how long (default: until ^C)")
     listen = parser.add_argument_group("only for listen")
+    listen.add_argument("--seconds", type=float, metavar="S", help="how long (default: until ^C)")
     listen.add_argument("--picture", metavar="FILE", help="draw what was heard, as .png")
     report = parser.add_argument_group("only for report")
     report.add_argument("--output", metavar="FILE", help="write the report there as well")
 
 
 def _board(options: argparse.Namespace) -> int:
-    takes = {"listen": ("seconds", "picture"), "report": ("output",), "enrol": ("seconds",)}
-    others = {"seconds", "picture", "output"} - set(takes.get(options.what, ()))
-    for name in sorted(others):
+    others = {"listen": ("output",), "report": ("seconds", "picture")}[options.what]
+    for name in others:
         if getattr(options, name) is not None:
             raise UsageError(f"--{name} is not for board {options.what}")
     from ser_tinyml.apps import board
@@ -116,12 +103,7 @@ def _board(options: argparse.Namespace) -> int:
     with board.opened(options.port, virtual=options.virtual, speed=options.speed) as (device, end):
         if options.what == "report":
             return 0 if board.report(device, output=options.output) else 1
-        if options.what == "forget":
-            board.forget(device)
-            return 0
         seconds = end if options.seconds is None else options.seconds
-        if options.what == "enrol":
-            return 0 if board.enrol(device, seconds=seconds) else 1
         board.listen(device, seconds=seconds, picture=options.picture)
     return 0
 
@@ -138,7 +120,6 @@ BOARD = Command(
         "board --virtual clip.wav",
         "board listen --seconds 60 --picture heard.png",
         "board report --output report.md",
-        "board enrol",
         "board report --virtual",
     ),
     options=_board_options,

@@ -14,7 +14,6 @@ import numpy as np
 
 from ser_tinyml import features
 from ser_tinyml.device import gate
-from ser_tinyml.device.enrolment import Enrolment
 from ser_tinyml.device.gate import Gated, GateEvent
 from ser_tinyml.device.listening import LISTENING
 from ser_tinyml.features import Beginning, FeatureConfig, Levels, pitch
@@ -217,13 +216,10 @@ class Listener:
     ----------
     release
         Its features must begin at an onset.
-    enrolment
-        Of the person who speaks; None: nobody is enrolled.
     """
 
-    def __init__(self, release: Release, enrolment: Enrolment | None = None) -> None:
+    def __init__(self, release: Release) -> None:
         self.release = release
-        self.enrolment = enrolment
         if release.config.onset_db is None:
             raise DataError(
                 f"feature configuration {release.config.name!r}: expected one with an onset"
@@ -276,25 +272,6 @@ class Listener:
         ]
         return Heard(gated, found, utterances)
 
-    def sentences(self, samples: np.ndarray, *, rate: int, silence: int = 0) -> list[np.ndarray]:
-        """The pitch of each window of speech in which there is enough of a voice to enrol it.
-
-        Takes what `listen` takes.
-
-        Returns
-        -------
-        tracks
-            Each [shape=(frames, 2)] as `features.pitch_track`; none where the model has no pitch.
-        """
-        track = self._track(self._prepared(samples, rate), silence)
-        if track is None:
-            return []
-        heard = self.listen(samples, rate=rate, silence=silence)
-        long = (w for w in heard.windows if w.closed and self._steps(w) >= self.settings.min_steps)
-        parts = [track[window.first : window.last + 1] for window in long]
-        least = self.settings.min_voice_frames
-        return [part for part in parts if (part[:, 1] >= pitch.VOICED).sum() >= least]
-
     def clip(self, samples: np.ndarray, *, rate: int) -> Utterance:
         """The answer to a neat clip, as models are scored: one window, filled up with silence.
 
@@ -326,8 +303,6 @@ class Listener:
         steps [shape=(steps, n_inputs)]
             Features, not normalised.
         """
-        if self.enrolment is not None:
-            steps = self.enrolment.applied(steps, self.release.config)
         outputs = self._runtime.stream(self.release.inputs(steps))
         return convert.dequantise(outputs, *self._runtime.quantisation[2:])
 

@@ -98,17 +98,6 @@ class ListeningConfig:
         A frame has fallen if it is so far below the loudest of its window.
     min_fallen_s
         The level of a voice falls for so long between vowels; that of a fan is steady.
-    ordinary_hz
-        Where an ordinary voice lies: the geometric mean of what is typical of men, 120 Hz, and of
-        women, 210 Hz (H. Traunmüller, A. Eriksson, The frequency range of the voice fundamental in
-        the speech of male and female adults, 1995).
-    enrolment_strength
-        How much of a person's distance from that is taken off: chosen on the development folds,
-        where half to three quarters are better than all.
-    enrolment_sentences
-        That a board asks for; one alone is nearly as good, where it is in an ordinary voice.
-    enrolment_voiced_frames
-        Fewer of all sentences together are no ground to enrol a person.
     """
 
     onset_db: float = 9.0
@@ -123,10 +112,6 @@ class ListeningConfig:
     min_voice_s: float = 0.25
     fall_db: float = 10.0
     min_fallen_s: float = 0.1
-    ordinary_hz: float = 158.7
-    enrolment_strength: float = 0.75
-    enrolment_sentences: int = 5
-    enrolment_voiced_frames: int = 20
 
     def gate(self, config: FeatureConfig) -> GateSettings:
         """The gate's settings for the frames of some features."""

@@ -40,9 +40,6 @@ class VirtualBoard:
     ----------
     path
         Of the port.
-    kept
-        What it keeps while its power is off: who is enrolled. It is there again when the same
-        object is used in another ``with``.
 
     Raises
     ------
@@ -57,7 +54,6 @@ class VirtualBoard:
         self.speed = speed
         self.model = Path(model)
         self.path = ""
-        self.kept = b""
 
     def __enter__(self) -> VirtualBoard:
         if os.name == "nt":
@@ -67,14 +63,11 @@ class VirtualBoard:
             )
         program = build(self.model)
         self._folder = tempfile.TemporaryDirectory()
-        self._kept = Path(self._folder.name) / "kept"
-        if self.kept:
-            files.write_bytes(self._kept, self.kept)
         sound = files.write_bytes(
             Path(self._folder.name) / "sound.s16", self.samples.astype("<i2").tobytes()
         )
         self._process = subprocess.Popen(
-            [program, sound, str(self.speed), self._kept],
+            [program, sound, str(self.speed)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -93,8 +86,6 @@ class VirtualBoard:
             self._process.kill()
             self._process.wait()
         self._process.stdout.close()
-        if self._kept.is_file():
-            self.kept = self._kept.read_bytes()
         self._folder.cleanup()
 
 

@@ -108,24 +108,10 @@ class Heard:
 DECISION = ("label", "last", "steps", "voice_frames")
 
 
-def listen(
-    samples: np.ndarray,
-    mode: str,
-    *,
-    chunk: int = 512,
-    model: Path | None = None,
-    enrolled: Sequence[float] = (),
-) -> Heard:
-    """Samples through the compiled listener in a mode: live, clip or whole.
-
-    Parameters
-    ----------
-    enrolled
-        Octaves of the person who is enrolled; nothing: nobody.
-    """
+def listen(samples: np.ndarray, mode: str, *, chunk: int = 512, model: Path | None = None) -> Heard:
+    """Samples through the compiled listener in a mode: live, clip or whole."""
     sound = samples.astype("<i2").tobytes()
-    octaves = [float(value).hex() for value in enrolled]
-    out = run("listener_test", mode, str(chunk), *octaves, stdin=sound, model=model)
+    out = run("listener_test", mode, str(chunk), stdin=sound, model=model)
     heard = Heard()
     for line in out.decode().splitlines():
         word, *values = line.split()

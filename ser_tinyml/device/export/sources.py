@@ -14,7 +14,6 @@ import jinja2
 import numpy as np
 
 from ser_tinyml import features, files
-from ser_tinyml.device import enrolment
 from ser_tinyml.device.export import colours, model
 from ser_tinyml.device.export.model import Export
 from ser_tinyml.device.export.tables import fft_twiddles
@@ -179,9 +178,6 @@ def _values(export: Export, led: Mapping[str, str]) -> dict[str, Any]:
         "decider": LISTENING.decider(config),
         "voice_db": LISTENING.voice_db,
         "min_voicing": LISTENING.min_voicing,
-        "enrolment_sentences": LISTENING.enrolment_sentences,
-        "enrolment_strength": LISTENING.enrolment_strength,
-        "ordinary_octaves": enrolment.ordinary_octaves(),
         "rows_at_once": direct.ROWS,
         "widest": _widest(network),
     }

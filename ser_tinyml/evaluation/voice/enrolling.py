@@ -1,37 +1,102 @@
-"""What enrolment is worth: speakers of the folds say how high they speak, and are tested.
+"""What enrolment would be worth: speakers of the folds say how high they speak, and are tested.
 
 Each is answered by the nets of its fold, which never heard it. That the sentences given and the
 tested ones are of one session and one microphone flatters the result, so the sentences alone are
-also heard through other microphones, rooms and noise.
+also heard through other microphones, rooms and noise. Notebook 09 shows what came of it: too little
+for a board to ask anybody.
 """
 
 from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
 from ser_tinyml import features
-from ser_tinyml.device.enrolment import Enrolment
-from ser_tinyml.device.listening import LISTENING
 from ser_tinyml.evaluation import cross_validation, listening, trials
 from ser_tinyml.evaluation.cross_validation import Finished
 from ser_tinyml.evaluation.trials import Material, Settings
 from ser_tinyml.features import FeatureConfig
+from ser_tinyml.features.pitch import REFERENCE_HZ, VOICED
 from ser_tinyml.files import DataError
 from ser_tinyml.sound import degrade
 from ser_tinyml.tflite.release import Release
 from ser_tinyml.tflite.runtimes import TfliteMicroRuntime
 
+STRENGTH = 0.75  # of a person's distance from an ordinary voice is taken off
+# An ordinary voice: the geometric mean of what is typical of men, 120 Hz, and of women, 210 Hz
+# (H. Traunmüller, A. Eriksson, The frequency range of the voice fundamental in the speech of male
+# and female adults, 1995).
+ORDINARY_HZ = 158.7
+SENTENCES = 5  # that a person gives
+VOICED_FRAMES = 20  # fewer of all sentences together say too little
+FROM_F0 = 3  # the pitch ends a frame's values: log2 of F0, voicing, log2 of F0 over its mean
 ORDINARY = "neutral"  # the emotion of the sentences that are given
 CLEAN = "clean"  # the condition under which the sentences are as they were recorded
 THROUGH = (CLEAN, "pink 10 dB", "band 4 kHz", "room 0.5 s", "pdm 60 dB SPL")
 LEFT = 2  # sentences in an ordinary voice that are kept for the test at least
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """How high a person ordinarily speaks.
+
+    Attributes
+    ----------
+    octaves
+        Mean log2 of F0 over REFERENCE_HZ, of the voiced frames.
+    """
+
+    octaves: float
+
+    @classmethod
+    def of_tracks(cls, tracks: Iterable[np.ndarray]) -> Self:
+        """From the pitch of some sentences, each [shape=(frames, 2)] as `features.pitch_track`.
+
+        Raises
+        ------
+        DataError
+            If fewer than `VOICED_FRAMES` frames of them are voiced.
+        """
+        voiced = [track[track[:, 1] >= VOICED, 0] for track in tracks]
+        octaves = np.concatenate([np.empty(0, np.float32), *voiced])
+        if len(octaves) < VOICED_FRAMES:
+            raise DataError(
+                f"enrolment: expected {VOICED_FRAMES} frames of a voice or more, "
+                f"found {len(octaves)}"
+            )
+        return cls(float(octaves.mean()))
+
+    @property
+    def hertz(self) -> float:
+        """The F0."""
+        return REFERENCE_HZ * 2.0**self.octaves
+
+    @property
+    def shift(self) -> float:
+        """What is taken off the log2 of F0, in octaves."""
+        return STRENGTH * float(np.log2(self.hertz / ORDINARY_HZ))
+
+    def applied(self, features: np.ndarray, config: FeatureConfig) -> np.ndarray:
+        """Features [shape=(…, n_inputs)] of this person, as the net is to hear them.
+
+        Raises
+        ------
+        DataError
+            If the features have no pitch.
+        """
+        if not config.pitch:
+            raise DataError("enrolment: expected a model that hears the pitch, found one without")
+        taken = np.zeros(config.n_values, np.float32)
+        taken[-FROM_F0] = self.shift
+        return features - np.tile(taken, config.stack)
 
 
 def scores(
@@ -40,7 +105,7 @@ def scores(
     trial_folders: Sequence[Path],
     *,
     conditions: Sequence[str] = THROUGH,
-    sentences: int = LISTENING.enrolment_sentences,
+    sentences: int = SENTENCES,
     draws: int = 3,
     jobs: int | None = None,
 ) -> pd.DataFrame:

@@ -1,8 +1,6 @@
 // A recording through the listener: what it says, a line each.
 //
-//   listener_test live|clip|whole CHUNK [OCTAVES] < samples
-//
-// OCTAVES: how high the person ordinarily speaks who is enrolled.
+//   listener_test live|clip|whole CHUNK < samples
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -52,11 +50,10 @@ class Printer final : public ListenerSink {
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count != 3 && count != 4) return 3;
+  if (count != 3) return 3;
   static Printer printer;
   static Listener listener(Microseconds, &printer);
   if (listener.Begin() != Status::kOk) return 2;
-  if (count == 4) listener.SetPitchShift(PitchShift(std::strtof(arguments[3], nullptr)));
   const bool live = std::strcmp(arguments[1], "live") == 0;
   const bool clip = std::strcmp(arguments[1], "clip") == 0;
   listener.Restart(live ? ListenMode::kLive : clip ? ListenMode::kClip : ListenMode::kWholeClip);

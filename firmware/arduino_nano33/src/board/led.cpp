@@ -7,8 +7,8 @@
 namespace board {
 namespace {
 
-constexpr std::uint32_t kBlinkMs = 400;    // on and off of one blink
-constexpr std::uint32_t kPauseMs = 1200;   // between two tellings
+constexpr std::uint32_t kBlinkMs = 400;    // on and off of one blink of a fault
+constexpr std::uint32_t kPauseMs = 1200;   // between two tellings of a fault
 constexpr std::uint32_t kOrangeMs = 250;   // orange on, orange off while settling
 
 // Whether red is on at this time of a blink code.
@@ -38,11 +38,6 @@ void ShowLed(const ser::LedState& state, std::uint32_t now_ms) {
   if (state.blink_code > 0) {
     WriteColour(BlinkIsOn(state.blink_code, now_ms) ? 1 : 0);
     digitalWrite(LED_BUILTIN, LOW);
-    return;
-  }
-  if (state.asking > 0) {  // white, once more for each sentence
-    WriteColour(BlinkIsOn(state.asking, now_ms) ? 7 : 0);
-    digitalWrite(LED_BUILTIN, state.speech ? HIGH : LOW);
     return;
   }
 #if SER_LOW_POWER

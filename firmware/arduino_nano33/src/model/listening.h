@@ -24,10 +24,6 @@ constexpr int kMinVoiceFrames = 8;  // fewer are no ground for a label
 constexpr float kFallDb = 10.0f;  // below the loudest of its window a frame has fallen
 constexpr int kMinFallenFrames = 4;  // fewer: the level is steady
 
-constexpr int kEnrolmentSentences = 5;  // that a person is asked for
-constexpr float kEnrolmentStrength = 0.75f;  // of a voice's distance is taken off
-constexpr float kOrdinaryOctaves = -0.333697885f;  // where an ordinary voice lies
-
 }  // namespace model
 }  // namespace ser
 

@@ -2,14 +2,12 @@
 
 #include <cstring>
 
-#include "../model/listening.h"
 #include "../model/model.h"
 
 namespace ser {
 namespace {
 
 constexpr std::uint32_t kHoldMs = 2000;
-constexpr std::uint32_t kSavingMs = 500;  // after it, sound that was lost meanwhile is missed
 constexpr std::uint32_t kSameSamples = 2 * model::kSampleRate;  // no microphone is so quiet
 
 static_assert(16 + 5 * model::kInputCount + model::kLabelCount <= kMaxPayload,
@@ -42,7 +40,6 @@ Device::Device(Clock clock, const DeviceSettings& settings)
     : clock_(clock),
       settings_(settings),
       listener_(clock, this),
-      enrolment_(settings.store),
       parser_(this),
       display_(kHoldMs) {}
 
@@ -51,8 +48,6 @@ Status Device::Begin() {
   if (settings_.cycles != nullptr) awake_cycles_seen_ = settings_.cycles();
   begun_ = true;
   MicrophoneStarted();
-  if (model::kHasPitch) enrolment_.Load();
-  listener_.SetPitchShift(enrolment_.shift());
   listener_.Restart(ListenMode::kLive);
   const Status status =
       model::FilesBelongTogether() ? listener_.Begin() : Status::kModelMismatch;
@@ -107,8 +102,6 @@ bool Device::Poll() {
     }
     return testing_;
   }
-  if (enrolment_.GivesUp(Now())) SendEnrolment("given up");
-  if (save_voice_ && !speech_) SaveVoice();
   return Hear();
 }
 
@@ -169,7 +162,6 @@ void Device::HearOverrun() {
   sound_.Discard();
   listener_.Interrupt();
   Forget();
-  if (saved_ && Now() - saved_ms_ < kSavingMs) return;  // the processor stood still: no fault
   const bool said = fault_ == Status::kOverrun;
   overrun_ms_ = Now();
   if (!said && fault_ == Status::kOk) Fail(Status::kOverrun, "sound was lost: too slow");
@@ -233,8 +225,7 @@ void Device::Disconnected() {
 }
 
 LedState Device::led() {
-  const int asking = enrolment_.asking() ? enrolment_.sentences() + 1 : 0;
-  LedState state = {Colour::kOff, speech_, settling_samples_ > 0, asking, BlinkCode(fault_)};
+  LedState state = {Colour::kOff, speech_, settling_samples_ > 0, BlinkCode(fault_)};
   if (state.blink_code == 0) state.colour = ColourOf(display_.label(heard_ms()));
   return state;
 }
@@ -284,10 +275,6 @@ void Device::OnStep(const StepResult& result) {
 
 void Device::OnDecision(const Decision& decision) {
   if (testing_) return;
-  if (enrolment_.asking()) {
-    if (decision.last) HearSentence();
-    return;
-  }
   display_.Take(decision, heard_ms());
   const bool news = decision.label != kUnsure && decision.label != line_label_;
   if (!decision.last && !news) return;
@@ -307,52 +294,7 @@ void Device::OnDecision(const Decision& decision) {
                   .End());
 }
 
-// A window of speech, while sentences are asked for.
-void Device::HearSentence() {
-  switch (enrolment_.Hear(listener_.voiced(), Now())) {
-    case Enrolment::Heard::kTooLittle:
-      SendEnrolment("again");
-      return;
-    case Enrolment::Heard::kSentence:
-      SendEnrolment("sentence");
-      return;
-    case Enrolment::Heard::kLast:
-      listener_.SetPitchShift(enrolment_.shift());
-      save_voice_ = true;
-      SendEnrolment("enrolled");
-      return;
-  }
-}
-
-void Device::SaveVoice() {
-  save_voice_ = false;
-  const bool kept = enrolment_.Save();
-  saved_ = true;
-  saved_ms_ = Now();
-  SendEnrolment(kept ? "kept" : "not kept");
-}
-
 // From the host.
-
-bool Device::OnEnrol(const char* line) {
-  const bool asks = Same(line, "enrol");
-  if (!asks && !Same(line, "enrol off")) return false;
-  if (!model::kHasPitch) {
-    SendError("enrol: expected a model that hears the pitch");
-    return true;
-  }
-  SendReply(line);
-  Forget();
-  if (asks) {
-    enrolment_.Ask(Now());
-  } else {
-    enrolment_.Forget();
-    listener_.SetPitchShift(0.0f);
-    save_voice_ = true;
-  }
-  SendEnrolment(asks ? "asked" : "forgotten");
-  return true;
-}
 
 void Device::OnLine(const char* line) {
   if (testing_) EndTest();  // another host, or one that thought better of it
@@ -371,11 +313,9 @@ void Device::OnLine(const char* line) {
     } else {
       SendError("threshold: expected a number from 0 to 1");
     }
-  } else if (OnEnrol(line)) {
-    return;
   } else if (Same(line, "help")) {
-    static const char* const kCommands[] = {"status",      "threshold [0..1]", "stream start",
-                                            "stream stop", "enrol [off]",      "help"};
+    static const char* const kCommands[] = {"status", "threshold [0..1]", "stream start",
+                                            "stream stop", "help"};
     Send(line_, JsonLine(line_, sizeof(line_))
                     .Text("event", "help")
                     .Texts("commands", kCommands, sizeof(kCommands) / sizeof(*kCommands))
@@ -396,7 +336,6 @@ void Device::OnFrame(FrameType type, std::uint16_t, const std::uint8_t* payload,
     testing_ = true;
     finishing_ = false;
     test_samples_ = 0;
-    listener_.SetPitchShift(0.0f);  // recordings are of other people
     const bool gated = payload[0] == 0 && model::kHasOnset;
     listener_.Restart(gated ? ListenMode::kClip : ListenMode::kWholeClip);
   } else if (type == FrameType::kTestAudio && testing_ && !finishing_ && size % 2 == 0) {
@@ -436,7 +375,6 @@ void Device::EndTest() {
   testing_ = false;
   finishing_ = false;
   lost_seen_ = sound_.Lost();
-  listener_.SetPitchShift(enrolment_.shift());
   Listen();
 }
 
@@ -473,7 +411,6 @@ void Device::SendStatus(const char* event) {
            .Natural("output_scale_nano", static_cast<std::uint32_t>(model::kOutputScale * 1e9f))
            .Integer("output_zero_point", model::kOutputZeroPoint)
            .Number("threshold", listener_.decider().threshold(), 3)
-           .Number("enrolled_hz", enrolment_.enrolled() ? enrolment_.hertz() : 0.0f, 1)
            .Flag("streaming", streaming_)
            .Text("fault", StatusName(fault_))
            .Natural("up_ms", Now())
@@ -496,17 +433,6 @@ void Device::SendReply(const char* command) {
                   .Text("command", command)
                   .Number("threshold", listener_.decider().threshold(), 3)
                   .Flag("streaming", streaming_)
-                  .End());
-}
-
-void Device::SendEnrolment(const char* state) {
-  Send(line_, JsonLine(line_, sizeof(line_))
-                  .Text("event", "enrolment")
-                  .Text("state", state)
-                  .Integer("sentences", enrolment_.sentences())
-                  .Integer("of", model::kEnrolmentSentences)
-                  .Number("f0_hz", enrolment_.hertz(), 1)
-                  .Natural("time_ms", heard_ms())
                   .End());
 }
 

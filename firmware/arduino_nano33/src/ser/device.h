@@ -12,7 +12,6 @@
 #include "../model/feature_settings.h"
 #include "decision.h"
 #include "energy_gate.h"
-#include "enrolment.h"
 #include "listener.h"
 #include "power_config.h"
 #include "protocol.h"
@@ -26,14 +25,12 @@ struct DeviceSettings {
   const char* reset;        // why it started
   std::uint32_t settle_ms;  // the microphone's first sound is thrown away
   Clock cycles;             // of the processor while it is awake, wraps around; null: not counted
-  const VoiceStore* store = nullptr;  // of who is enrolled; null: the power takes it along
 };
 
 struct LedState {
   Colour colour;   // of the emotion
   bool speech;     // somebody speaks
   bool settling;   // not listening yet
-  int asking;      // for this sentence of a person to enrol, from 1; 0: for none
   int blink_code;  // of a fault; 0: none
 };
 
@@ -107,7 +104,6 @@ class Device final : private ListenerSink, private ParserSink {
   void OnDecision(const Decision& decision) override;
   void OnFailure(Status status) override { Fail(status, "the engine refused a step"); }
   void OnLine(const char* line) override;
-  bool OnEnrol(const char* line);
   void OnFrame(FrameType type, std::uint16_t sequence, const std::uint8_t* payload,
                std::size_t size) override;
   void OnGarbage() override;
@@ -119,8 +115,6 @@ class Device final : private ListenerSink, private ParserSink {
   bool Hear();
   bool WorthHearing(const std::int16_t* samples, std::size_t count);
   void HearOverrun();
-  void HearSentence();
-  void SaveVoice();
   void WatchForSilence(const std::int16_t* samples, std::size_t count);
   void Fail(Status status, const char* detail);
   void Recover();
@@ -128,7 +122,6 @@ class Device final : private ListenerSink, private ParserSink {
   void SendFault();
   void SendStatus(const char* event);
   void SendReply(const char* command);
-  void SendEnrolment(const char* state);
   void SendError(const char* reason);
   void SendTestDone();
   void EndTest();
@@ -140,7 +133,6 @@ class Device final : private ListenerSink, private ParserSink {
   Clock clock_;
   DeviceSettings settings_;
   Listener listener_;
-  Enrolment enrolment_;
   Parser parser_;
   Display display_;
   RingBuffer<std::int16_t, kSoundCapacity> sound_;
@@ -151,9 +143,6 @@ class Device final : private ListenerSink, private ParserSink {
   std::uint32_t fault_said_ms_ = 0;
   std::uint32_t overrun_ms_ = 0;
   std::uint32_t lost_seen_ = 0;
-  bool save_voice_ = false;     // it is to be, as soon as nobody speaks
-  std::uint32_t saved_ms_ = 0;  // when it was
-  bool saved_ = false;
   std::atomic<std::uint32_t> late_{0};  // interrupts of the microphone
   bool begun_ = false;
 

@@ -120,11 +120,7 @@ bool Cepstra::Push(const float* bands, PitchFrame pitch) {
       past[i] = value;
     }
   }
-  if (model::kHasPitch) {
-    float* const values = features_ + first + kValueCount - kPitchCount;
-    pitch_.Push(pitch, values);
-    values[0] -= pitch_shift_;
-  }
+  if (model::kHasPitch) pitch_.Push(pitch, features_ + first + kValueCount - kPitchCount);
   for (int i = first; i < first + kValueCount; ++i) input_[i] = QuantizeFeature(features_[i], i);
   ++frames_;
   if (++stacked_ < model::kStack) return false;

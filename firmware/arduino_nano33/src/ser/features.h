@@ -38,9 +38,6 @@ class Cepstra {
   // The features begin with the next frame.
   void Restart();
 
-  // What is taken off log F0 from now on, in octaves: that of a person who is enrolled.
-  void SetPitchShift(float octaves) { pitch_shift_ = octaves; }
-
   // Takes the bands and the pitch of a frame; true when a step's input is complete.
   bool Push(const float* bands, PitchFrame pitch);
 
@@ -50,7 +47,6 @@ class Cepstra {
 
  private:
   PitchInputs pitch_;
-  float pitch_shift_ = 0.0f;
   float loudest_ = 0.0f;
   bool fresh_ = true;
   int stacked_ = 0;  // frames that the step in the making has

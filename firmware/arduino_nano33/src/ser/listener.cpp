@@ -135,7 +135,6 @@ void Listener::StartAt(std::uint32_t first_frame) {
   cepstra_.Restart();
   engine_.Reset();
   decider_.Restart();
-  voiced_.Restart();
 }
 
 void Listener::Hear(float level_db, const float* bands) {
@@ -160,9 +159,7 @@ void Listener::CloseWindow() {
 }
 
 void Listener::Take(std::uint32_t frame, const float* bands, std::uint32_t began_us) {
-  const PitchFrame pitch = pitches_[frame % kHistory];
-  voiced_.Hear(pitch);
-  const bool complete = cepstra_.Push(bands, pitch);
+  const bool complete = cepstra_.Push(bands, pitches_[frame % kHistory]);
   const std::uint32_t stepped_us = clock_();
   features_us_ += stepped_us - began_us;
   if (!complete) return;

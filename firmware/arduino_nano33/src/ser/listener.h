@@ -9,7 +9,6 @@
 #include "beginning.h"
 #include "decision.h"
 #include "engine.h"
-#include "enrolment.h"
 #include "features.h"
 #include "gate.h"
 #include "status.h"
@@ -80,10 +79,6 @@ class Listener {
   std::uint32_t frames() const { return frames_; }
   std::int32_t onset() const { return onset_; }  // frame at which the last window began, or -1
   int steps() const { return steps_; }           // of the last window
-  const VoicedSum& voiced() const { return voiced_; }  // of the last window
-
-  // See Cepstra.
-  void SetPitchShift(float octaves) { cepstra_.SetPitchShift(octaves); }
   Decider& decider() { return decider_; }
   Engine& engine() { return engine_; }
 
@@ -116,7 +111,6 @@ class Listener {
   SpeechGate gate_;
   Decider decider_;
   Beginning beginning_;
-  VoicedSum voiced_;
   std::uint32_t opened_ = 0;  // frame from which the beginning is counted
   ListenMode mode_ = ListenMode::kLive;
   bool window_open_ = false;

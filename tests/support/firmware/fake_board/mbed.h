@@ -36,18 +36,6 @@ class Ticker {
   void attach(void (*call)(), std::chrono::microseconds every);
 };
 
-class FlashIAP {
- public:
-  int init();
-  int deinit();
-  std::uint32_t get_flash_start() const;
-  std::uint32_t get_flash_size() const;
-  std::uint32_t get_sector_size(std::uint32_t address) const;
-  int read(void* buffer, std::uint32_t address, std::uint32_t size);
-  int erase(std::uint32_t address, std::uint32_t size);
-  int program(const void* buffer, std::uint32_t address, std::uint32_t size);
-};
-
 }  // namespace mbed
 
 #endif
