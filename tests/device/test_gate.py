@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import small_firmware as small
 
 from ser_tinyml import features
-from ser_tinyml.device import gate
+from ser_tinyml.device import SKETCH, gate
 from ser_tinyml.device.export.sources import write_sources
 from ser_tinyml.device.gate import GateEvent
 from ser_tinyml.device.listening import LISTENING, DeciderSettings, GateSettings
@@ -65,6 +66,19 @@ def test_times_become_frames_and_steps() -> None:
     assert LISTENING.decider(small.CONFIG).min_steps == 12, "no more than a window has"
     assert LISTENING.gate(CONFIGS["fast frames"]).release_db == 4.5
     assert LISTENING.gate(FeatureConfig(name="none")).onset_db == LISTENING.onset_db
+
+
+def test_a_noise_that_is_switched_on_is_the_room_as_soon_as_the_readme_says() -> None:
+    readme = (SKETCH / "README.md").read_text("utf-8")
+    found = re.search(r"in (\d+) to (\d+) seconds \(measured for (\d+) to (\d+) dB more\)", readme)
+    *seconds, least, most = map(int, found.groups())
+    config = preset("default")
+    for rise, expected in zip((least, most), seconds, strict=True):
+        noisy = gate.Gate(LISTENING.gate(config))
+        levels = [-60.0] * 300 + [-60.0 + rise] * 1000
+        ends = [i for i, level in enumerate(levels) if noisy.push(level) == GateEvent.END]
+        took = (ends[0] - 300) * config.hop_length / config.sample_rate
+        assert len(ends) == 1 and abs(took - expected) < 1.0
 
 
 @pytest.mark.parametrize("name", CONFIGS)
