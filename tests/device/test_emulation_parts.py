@@ -9,6 +9,7 @@ import pytest
 import small_firmware as small
 import small_model
 
+from ser_tinyml.device import SKETCH
 from ser_tinyml.device.emulation import energy, kernel
 from ser_tinyml.device.report import _ammeter
 from ser_tinyml.files import DataError
@@ -50,7 +51,16 @@ def test_a_folder_without_a_model_and_a_model_without_an_lstm_are_refused(tmp_pa
         kernel.layers_header(small_model.function_tflite("matrix_inverse"))
 
 
-def test_power_is_that_of_the_data_sheets() -> None:
+def test_the_readme_says_where_each_current_stands() -> None:
+    readme = (SKETCH / "README.md").read_text("utf-8")
+    table = readme[readme.index("| where it stands |") :]
+    rows = [line.split(" | ") for line in table.splitlines()[2:6]]
+    figures = (energy.PROCESSOR, energy.PROCESSOR_LINEAR, energy.SOUND, energy.MICROPHONE)
+    assert [float(row[1]) for row in rows] == [pytest.approx(1e3 * f.amperes) for f in figures]
+    assert [row[3].startswith("yes") for row in rows] == [f.read for f in figures]
+
+
+def test_power_is_that_of_its_figures() -> None:
     listening, speech, deciding = energy.states(asleep=0.0, features=0.05, engine=0.1)
     volts = energy.SUPPLY_VOLTS
     assert listening.milliwatts == pytest.approx(volts * (1.67 + 0.65))

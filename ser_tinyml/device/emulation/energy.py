@@ -1,8 +1,8 @@
 """What the board draws on a battery, by state: a model, until somebody has measured a board.
 
-The figures are typical ones that are given for these parts. Nobody has held them against the tables
-of the data sheets yet, so take them for what they are when you plan a battery. What the processor
-adds counts for the share of time in which it is awake; the rest of the time it sleeps (WFE).
+What the processor adds counts for the share of time in which it is awake; the rest of the time it
+sleeps (WFE). Each `Figure` names the table that it should stand in, and says whether anybody has
+read it there: the others are typical figures, given for these parts.
 """
 
 from __future__ import annotations
@@ -13,24 +13,55 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """A current, and of what it is."""
+    """A current.
+
+    Attributes
+    ----------
+    amperes
+        Typical, as data sheets say: not guaranteed.
+    source
+        Document, section, and the condition that it is given for.
+    read
+        Whether the figure was read there, for this very part.
+    """
 
     amperes: float
     source: str
+    read: bool
 
 
 SUPPLY_VOLTS = 3.3  # of the board's regulator, whose own loss is not counted
+# Two figures that were read give the same 3.3 mA: 8.1 mA with the radio sending at 0 dBm
+# (5.2.1.12 Compounded, DC/DC) less 4.8 mA for the radio (the product's summary).
 PROCESSOR = Figure(
     3.3e-3,
-    "nRF52840: CPU running from flash at 64 MHz, HFXO, DC/DC",
+    "nRF52840 Product Specification, 5.2.1.3 CPU running: from flash at 64 MHz, HFXO, DC/DC",
+    read=False,
 )
-PROCESSOR_LINEAR = Figure(6.3e-3, "the same with the linear regulator, which the core leaves on")
+PROCESSOR_LINEAR = Figure(
+    6.3e-3,
+    "the same with the linear regulator, which the core leaves on",
+    read=False,
+)
+# The nRF52840's own section 5.2.1 has no PDM among its entries. With a microphone of 0.65 mA, 2.5 mA
+# were measured on an nRF52832 (devzone.nordicsemi.com, question 105386): 0.2 mA more than here.
 SOUND = Figure(
     1.67e-3,
-    "nRF52840, PDM: receiving at 16 kHz, 1.28 MHz, mono, clock HFXO; with the sleeping processor",
+    "I_PDM in the specification of a later Nordic part with the same interface: 16 kHz, 1.28 MHz, "
+    "mono, HFXO, processor asleep",
+    read=False,
 )
-MICROPHONE = Figure(0.65e-3, "MP34DT05-A: supply current in normal mode")
-PEER_MW = 27.5  # embedded-audio-emotion, an nRF52840 in its paper
+MICROPHONE = Figure(
+    0.65e-3,
+    "MP34DT05-A (board revision 1), DS12239 Rev 5, table 2: Idd in normal mode, 1.8 V, 2.4 MHz. "
+    "That of the MP34DT06J (revision 2) was not read",
+    read=True,
+)
+
+# embedded-audio-emotion (doi:10.1109/PerComWorkshops65533.2025.00161): a whole nRF52840 board at its
+# USB plug, without a microphone's figure of its own. The mean of the first 50,000 readings of its
+# log (logs/power_profiles in github.com/prasenjit52282/embedded-audio-emotion) is 27.5 mW at 5.1 V.
+PEER_MW = 27.5
 
 
 @dataclass(frozen=True)
@@ -88,5 +119,6 @@ def lines(found: list[State]) -> list[str]:
     return [
         f"power, a MODEL           {named}",
         f"                         ({linear} mW with the linear regulator): SER_LOW_POWER,",
-        f"                         engine 1; a published peer {PEER_MW} mW. Not measured.",
+        f"                         engine 1. Not measured. A published peer, its whole board: "
+        f"{PEER_MW} mW.",
     ]
