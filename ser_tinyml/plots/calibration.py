@@ -82,7 +82,7 @@ def risk_coverage(
     target_accuracy
         What the thresholds were to reach.
     """
-    figure, axis = plt.subplots(figsize=(9, 4))
+    figure, axis = plt.subplots(figsize=(10, 4), layout="constrained")
     for index, (model, table) in enumerate(curves.items()):
         colour = MODEL_COLOURS[index % len(MODEL_COLOURS)]
         shown = table[table["n_answered"] >= _FEWEST_ANSWERED]
@@ -105,7 +105,7 @@ def risk_coverage(
     )
     for scale in (axis.xaxis, axis.yaxis):
         scale.set_major_formatter(PercentFormatter(1, decimals=0))
-    axis.legend(loc="lower left")
+    axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 
