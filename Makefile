@@ -29,6 +29,7 @@ TAKES.evaluate := DATA PARAMS
 TAKES.ablations := DATA PARAMS
 TAKES.compare := RUNS PARAMS
 TAKES.test := TESTS
+TAKES.long-test := TESTS
 TAKES.lint :=
 TAKES.bench := DATA PARAMS
 TAKES.emulate := PARAMS
@@ -43,7 +44,7 @@ TAKES.publish := RUN PARAMS
 TAKES.results := RUNS
 TAKES.lock := PARAMS
 TAKES.clean :=
-TARGETS := help run evaluate ablations compare test lint bench emulate page page-test site site-serve site-test tables tables-test publish results lock clean
+TARGETS := help run evaluate ablations compare test long-test lint bench emulate page page-test site site-serve site-test tables tables-test publish results lock clean
 .PHONY: $(TARGETS)
 
 GOALS := $(or $(MAKECMDGOALS),help)
@@ -71,6 +72,8 @@ help:
 	@echo 'make compare RUNS="one other"     runs side by side, and whether they differ by more than chance'
 	@echo 'make test                         linter, unit tests, all notebooks on synthetic speech'
 	@echo '    TESTS="tests/data -k demo"    some of them'
+	@echo 'make long-test                    what takes minutes more: a day of the board on a desk, and the'
+	@echo '                                  whole way from recordings of your own to a sketch'
 	@echo 'make lint                         the linter, and what the package keeps to, alone'
 	@echo 'make bench DATA=/path/to/corpora  feature extraction against the straightforward loop'
 	@echo 'make emulate                      the firmware on an emulated Cortex-M4F, bit for bit'
@@ -115,6 +118,9 @@ compare: $(READY)
 # Two files of tests at a time: more would want more memory than a small machine has.
 test: lint
 	@$(PY) -m pytest -n 2 --dist loadfile $(TESTS)
+
+long-test: $(READY)
+	@$(PY) -m pytest -n 2 --dist loadfile -m long $(TESTS)
 
 lint: $(READY)
 	@$(PY) -m ruff check .

@@ -48,7 +48,8 @@ def test_a_slip_is_refused(arguments, said):
         (["tables", "DATA=x", "PARAMS=jobs=1"], ' tables --data "$DATA" jobs=1'),
         (["compare", "RUNS=a b"], " compare a b"),
         (["publish", "RUN=x", "PARAMS=--synthetic"], " --synthetic"),
-        (["test", "TESTS=tests/data -k demo"], " -m pytest tests/data -k demo"),
+        (["test", "TESTS=tests/data -k demo"], " --dist loadfile tests/data -k demo"),
+        (["long-test", "TESTS=tests/device"], " -m long tests/device"),
     ],
 )
 def test_what_is_right_is_handed_over(arguments, line):

@@ -127,7 +127,7 @@ def test_an_hour_on_a_desk() -> None:
     check_day(simulate(60))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_a_day_on_a_desk() -> None:
     """Nothing drifts: each hour of speech is like the others, each of the night is silent."""

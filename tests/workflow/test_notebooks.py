@@ -207,7 +207,8 @@ class TestHeadless:
         assert publish.publish(headless.run.folder, root=tmp_path, synthetic=True) == []
 
     def test_the_same_seed_gives_the_same_bytes(self, headless, tmp_path):
-        pipeline.run(tmp_path / "again", parameters=headless.parameters)
+        until_export = STAGES[: STAGES.index("05_export") + 1]  # listening makes none of them
+        pipeline.run(tmp_path / "again", parameters=headless.parameters, stages=until_export)
         again, run = Run(tmp_path / "again"), headless.run
         assert again.input("02_features", "features.npy").read_bytes() == (
             run.input("02_features", "features.npy").read_bytes()

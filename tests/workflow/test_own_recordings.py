@@ -46,7 +46,7 @@ def speak(folder: Path, *, takes: int = TAKES) -> None:
             files.write_bytes(folder / label / f"anna_{take}.wav", stream.getvalue())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_three_labels_of_ones_own_become_a_sketch(tmp_path):
     recordings, run = tmp_path / "mine", tmp_path / "run"
