@@ -12,6 +12,7 @@ READY := $(VENV)/ready
 SITE_READY := $(VENV)/ready-site
 PAGE_READY := $(VENV)/ready-page
 ANALYSIS_READY := $(VENV)/ready-analysis
+SPARK_READY := $(VENV)/ready-spark
 UV := uv==0.13.8
 
 DATA ?=
@@ -40,15 +41,17 @@ TAKES.site-serve := PARAMS
 TAKES.site-test := TESTS
 TAKES.tables := DATA PARAMS
 TAKES.tables-test := TESTS
+TAKES.spark := DATA PARAMS
+TAKES.spark-test := TESTS
 TAKES.publish := RUN PARAMS
 TAKES.results := RUNS
 TAKES.lock := PARAMS
 TAKES.clean :=
-TARGETS := help run evaluate ablations compare test long-test lint bench emulate page page-test site site-serve site-test tables tables-test publish results lock clean
+TARGETS := help run evaluate ablations compare test long-test lint bench emulate page page-test site site-serve site-test tables tables-test publish results lock clean spark spark-test
 .PHONY: $(TARGETS)
 
 GOALS := $(or $(MAKECMDGOALS),help)
-STRAY := $(filter-out $(TARGETS) $(READY) $(SITE_READY) $(PAGE_READY) $(ANALYSIS_READY),$(GOALS))
+STRAY := $(filter-out $(TARGETS) $(READY) $(SITE_READY) $(PAGE_READY) $(ANALYSIS_READY) $(SPARK_READY),$(GOALS))
 ifneq ($(STRAY),)
 $(error $(firstword $(STRAY)): expected one of $(TARGETS))
 endif
@@ -84,6 +87,8 @@ help:
 	@echo 'make page-test                    the same, tested in Chromium'
 	@echo 'make tables DATA=/path/to/corpora a row a clip for analysts: CSV, Parquet, pictures'
 	@echo 'make tables-test                  the same, tested; with its R script, where R is'
+	@echo 'make spark DATA=/path/to/corpora  features on Apache Spark: bits, time, memory, killed workers'
+	@echo 'make spark-test                   the same in small; both need Java 17'
 	@echo 'make publish RUN=release          put a run'"'"'s model, figures, C++ and notebooks in place'
 	@echo '    PARAMS=--research             only notebooks 07 and 08, which follow 01: the model stays'
 	@echo 'make results                      the table and picture of the README, from runs'
@@ -169,6 +174,18 @@ tables: $(ANALYSIS_READY)
 tables-test: $(ANALYSIS_READY)
 	@$(PY) -m pytest -m analysis $(TESTS)
 
+# PySpark, with Spark itself.
+$(SPARK_READY): $(READY) pyproject.toml requirements.lock
+	@$(PY) -m pip --disable-pip-version-check install -q -e '.[spark]' -c requirements.lock
+	@touch $@
+
+spark: $(SPARK_READY)
+	@[ -n "$$DATA" ] || { echo 'make spark DATA=/path/to/corpora' >&2; exit 1; }
+	@$(PY) -m ser_tinyml spark --check --data "$$DATA" $(PARAMS)
+
+spark-test: $(SPARK_READY)
+	@$(PY) -m pytest -m spark $(TESTS)
+
 publish: $(READY)
 	@[ -n "$$RUN" ] || { echo 'make publish RUN=release' >&2; exit 1; }
 	@$(PY) -m ser_tinyml publish "$$RUN" $(PARAMS)
@@ -178,9 +195,8 @@ results: $(READY)
 
 lock: $(READY)
 	@$(PY) -m pip --disable-pip-version-check install -q $(UV)
-	@$(PY) -m uv pip compile pyproject.toml --extra pipeline --extra teacher --extra test --extra site --extra page --extra analysis \
-	    --quiet --universal \
-	    --python-version 3.11 --no-header --no-annotate --output-file requirements.lock $(PARAMS)
+	@$(PY) -m uv pip compile pyproject.toml --extra pipeline --extra teacher --extra test --extra site --extra page --extra analysis --extra spark \
+	    --quiet --universal --python-version 3.11 --no-header --no-annotate --output-file requirements.lock $(PARAMS)
 
 clean:
 	rm -rf $(VENV) runs/demo data/demo firmware/virtual_board/build \

@@ -19,6 +19,7 @@ GROUPS = {
         making.ABLATIONS,
         making.COMPARE,
         making.TABLES,
+        making.SPARK,
     ),
     "keep this project": (
         upkeep.EMULATE,

@@ -74,6 +74,13 @@ def test_wrong_usage(capsys):
         assert (status, out) == (2, "") and "usage: ser-tinyml" in err
     status, out, err = run(capsys, "board", "report", "--seconds", "3")
     assert (status, out) == (2, "") and "--seconds is not for board report" in err
+    for more, said in [
+        (["seed=1"], "parameters, --parquet and --master are not for --check"),
+        (["--master", "yarn"], "parameters, --parquet and --master are not for --check"),
+        (["--many", "0"], "--many: expected 1 or more, found 0"),
+    ]:
+        status, out, err = run(capsys, "spark", "--data", "x", "--check", *more)
+        assert (status, out) == (2, "") and err.startswith(f"error: {said}\n")
 
 
 @pytest.mark.parametrize(
@@ -126,7 +133,7 @@ def test_without_the_repository_it_is_asked_for(capsys, monkeypatch, tmp_path):
             assert err.startswith(f"error: {entry.name}: expected the repository")
             assert len(err.splitlines()) == 1
     free = {entry.name for entry in COMMANDS if not entry.in_checkout}
-    assert free == {"predict", "page", "pitch", "board", "adapt", "download", "tables"}
+    assert free == {"predict", "page", "pitch", "board", "adapt", "download", "tables", "spark"}
 
 
 def test_predict_hands_its_options_over(monkeypatch):

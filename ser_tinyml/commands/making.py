@@ -164,6 +164,105 @@ ABLATIONS = _research(
 )
 
 
+def _spark_options(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--data", metavar="PLACE", help="recordings: a folder or a URL")
+    what.add_argument(
+        "--pack", metavar="FILE", help="only make the archive that the workers of a cluster need"
+    )
+    parser.add_argument(
+        "--output",
+        default="runs/spark",
+        metavar="FOLDER",
+        help="on this computer, for tables and arrays (default: runs/spark)",
+    )
+    parser.add_argument(
+        "--parquet",
+        default="",
+        metavar="PLACE",
+        help="a folder or a URL for the rows as the workers write them (default: in the output)",
+    )
+    parser.add_argument(
+        "--master",
+        default="",
+        help="of Spark (default: what spark-submit was given, or the cores of this computer)",
+    )
+    parser.add_argument("--workers", metavar="FILE", help="the archive that --pack made")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="instead hold Spark against this computer alone: bits, time, memory, killed workers",
+    )
+    parser.add_argument(
+        "--many",
+        type=int,
+        default=60_000,
+        metavar="CLIPS",
+        help="with --check, through which the memory is watched (default: 60000)",
+    )
+    parser.add_argument(
+        "parameters", nargs="*", metavar="NAME=VALUE", help="parameters of notebook 02, as seed=1"
+    )
+
+
+def _spark(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from ser_tinyml.apps.spark import job, session
+    from ser_tinyml.workflow import parameters
+    from ser_tinyml.workflow.paths import Paths
+
+    if options.pack:
+        print(session.pack(options.pack))
+        return 0
+    if options.check:
+        return _check_spark(options)
+    stage = "02_features"
+    given = parameters.given(
+        _given(options.parameters), {stage: job.PARAMETERS}, paths=Paths(Path.cwd())
+    )
+    job.run(
+        options.data,
+        options.output,
+        parquet=options.parquet,
+        parameters=given[stage],
+        master=options.master,
+        workers=options.workers,
+    )
+    return 0
+
+
+def _check_spark(options: argparse.Namespace) -> int:
+    if options.parameters or options.parquet or options.master:
+        raise UsageError("parameters, --parquet and --master are not for --check")
+    if options.many < 1:
+        raise UsageError(f"--many: expected 1 or more, found {options.many}")
+    from ser_tinyml.apps.spark import check
+
+    met = check.check(options.data, options.output, workers=options.workers, many=options.many)
+    return 0 if met else 1
+
+
+SPARK = Command(
+    name="spark",
+    summary="index and features of more recordings than one computer can chew",
+    description="Makes what notebooks 01 and 02 make, with the workers of Apache Spark: the table "
+    "of clips, and the features of every clip and its changed copies, the same to the bit. What "
+    "cannot be used is listed; what is done is not done again. Recordings may lie wherever Spark "
+    "reads. Needs the extra [spark] and Java 17.",
+    examples=(
+        "spark --data corpora",
+        "spark --data corpora --output runs/large augmented_rows=3 protocol=release",
+        "spark --pack workers.tar.gz",
+        "spark --data s3a://recordings --parquet s3a://rows --workers workers.tar.gz",
+        "spark --data corpora --check --many 15000",
+    ),
+    options=_spark_options,
+    run=_spark,
+    extra="spark",
+)
+
+
 def _compare_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", metavar="RUN", help="names of runs; two or more")
     parser.add_argument(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,9 @@ CLIP_COLUMNS = (
     ),
 )
 LEFT_OUT_COLUMNS = ("path", "corpus", "reason", "detail")
+
+Sound = dict[str, Any] | Refusal  # what `decoding.listen` says of a recording
+Listening = Callable[[Path, Sequence[str]], Iterable[Sound]]
 
 _LOSSY_S = 0.25  # by which a lossy copy may be longer or shorter than the sound it was made of
 _NOT_HEARD = (POINTER, UNREADABLE, TRUNCATED, EMPTY)
@@ -92,7 +96,13 @@ class _File:
         return self.corpus.name, self.name.speaker, self.name.emotion
 
 
-def scan(folder: str | Path, *, progress: bool = True, jobs: int | None = None) -> Scan:
+def scan(
+    folder: str | Path,
+    *,
+    progress: bool = True,
+    jobs: int | None = None,
+    listening: Listening | None = None,
+) -> Scan:
     """Read every recording below a folder, whatever the layout.
 
     A file that cannot be used is left out with a reason; it never stops the scan.
@@ -105,6 +115,8 @@ def scan(folder: str | Path, *, progress: bool = True, jobs: int | None = None) 
         Show a progress bar.
     jobs
         Files decoded at a time; by default one a core.
+    listening
+        Instead: takes folder and paths, gives what `decoding.listen` says of each, in order.
 
     Raises
     ------
@@ -121,16 +133,14 @@ def scan(folder: str | Path, *, progress: bool = True, jobs: int | None = None) 
     left_out += [_row(*entry) for entry in naming.left_out]
 
     heard: list[_File] = []
-    with ThreadPoolExecutor(max_workers=jobs or os.cpu_count() or 1) as pool:
-        sounds = pool.map(lambda entry: listen(folder / entry[0]), named)
-        bar = tqdm(
-            sounds, "listening", len(named), unit=" clips", disable=not progress, mininterval=1
-        )
-        for (path, found, name), sound in zip(named, bar, strict=True):
-            if isinstance(sound, Refusal):
-                left_out.append(_row(path, found.name, sound.reason, sound.detail))
-            else:
-                heard.append(_File(path=path, corpus=found, name=name, sound=sound))
+    listening = listening or partial(_in_threads, jobs=jobs)
+    sounds = listening(folder, [path for path, *_ in named])
+    bar = tqdm(sounds, "listening", len(named), unit=" clips", disable=not progress, mininterval=1)
+    for (path, found, name), sound in zip(named, bar, strict=True):
+        if isinstance(sound, Refusal):
+            left_out.append(_row(path, found.name, sound.reason, sound.detail))
+        else:
+            heard.append(_File(path=path, corpus=found, name=name, sound=sound))
 
     kept, doubles = _without_doubles(heard)
     left_out += doubles
@@ -146,6 +156,11 @@ def scan(folder: str | Path, *, progress: bool = True, jobs: int | None = None) 
         synthetic=(folder / demo.MARKER).is_file(),
         taken=naming.taken,
     )
+
+
+def _in_threads(folder: Path, paths: Sequence[str], *, jobs: int | None) -> Iterator[Sound]:
+    with ThreadPoolExecutor(max_workers=jobs or os.cpu_count() or 1) as pool:
+        yield from pool.map(lambda path: listen(folder / path), paths)
 
 
 def names(folder: str | Path | None) -> pd.DataFrame:

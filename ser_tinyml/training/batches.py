@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from ser_tinyml.features import FeatureConfig, frame_augment, frame_values, trac
 from ser_tinyml.features.extract import CLEAN, LOUD
 from ser_tinyml.features.frame_augment import FrameAugmentConfig
 from ser_tinyml.features.nonspeech import Sounds
-from ser_tinyml.features.normalisation import Normalisation
+from ser_tinyml.features.normalisation import Normalisation, Selected, blocks
 from ser_tinyml.files import DataError
 from ser_tinyml.training.config import TrainingConfig
 
@@ -133,7 +134,7 @@ class Batches:
     train: np.ndarray
     heard: np.ndarray
     loud: np.ndarray
-    features: np.ndarray
+    features: Selected
     frames: Frames | None
     normalisation: Normalisation
     target: np.ndarray
@@ -145,7 +146,7 @@ class Batches:
     emotion_weight: np.ndarray
     clip: np.ndarray
     speaker: np.ndarray
-    validation_x: np.ndarray
+    validation_x: Selected
     validation_y: np.ndarray
     config: TrainingConfig
 
@@ -178,7 +179,7 @@ class Batches:
             loud = _version(table, LOUD)
             heard = np.where(table["variant"] == LOUD, _version(table, CLEAN), heard)
         normalisation = (
-            Normalisation.fit(np.asarray(features[np.unique(train[heard])]))
+            Normalisation.fit(Selected(features, np.unique(train[heard])))
             if config.normalise
             else Normalisation.identity(features.shape[2])
         )
@@ -186,7 +187,7 @@ class Batches:
             train=train,
             heard=heard,
             loud=loud,
-            features=features if frames else normalisation.apply(features[train]),
+            features=Selected(features, train, normalisation),
             frames=frames,
             normalisation=normalisation,
             **(answers := _answers(table, n_classes=n_classes, config=config)),
@@ -199,7 +200,7 @@ class Batches:
                 taught=taught,
             ),
             taught=taught,
-            validation_x=normalisation.apply(features[validation]),
+            validation_x=Selected(features, validation, normalisation),
             validation_y=rows["label_id"].to_numpy()[validation],
             config=config,
         )
@@ -214,10 +215,9 @@ class Batches:
             sounds = self.frames.nonspeech
             more = [self.frames.tracks, sounds and sounds.windows, sounds and sounds.tracks]
             arrays += [array for array in more if array is not None]
-        arrays += [weight for teacher in teachers for weight in teacher.get_weights()]
+        arrays += [np.atleast_1d(w) for teacher in teachers for w in teacher.get_weights()]
         augmentation = self.frames and [self.frames.config.hash, self.frames.augmentation.to_dict()]
-        digests = [files.sha256_bytes(np.ascontiguousarray(array).data) for array in arrays]
-        return files.sha256_json([asdict(config), augmentation, digests])
+        return files.sha256_json([asdict(config), augmentation, [*map(_digest, arrays)]])
 
     def epoch(self, rng: np.random.Generator) -> np.ndarray:
         """Training rows of an epoch, in the order they are seen."""
@@ -282,6 +282,14 @@ class Batches:
             tracks = np.concatenate([tracks, more_tracks])
         config = frames.config
         return frame_values(bands, tracks, config).reshape(len(bands), *config.feature_shape)
+
+
+def _digest(array: np.ndarray | Selected) -> str:
+    """SHA-256 of the bytes of an array."""
+    found = hashlib.sha256()
+    for block in blocks(array):
+        found.update(np.ascontiguousarray(block).data)
+    return found.hexdigest()
 
 
 def _check_lengths(features: np.ndarray, frames: Frames | None, rows: pd.DataFrame) -> None:

@@ -12,7 +12,7 @@ from ser_tinyml import files
 from ser_tinyml.data import splits
 from ser_tinyml.features import FeatureConfig
 from ser_tinyml.features.nonspeech import NONSPEECH, Sounds
-from ser_tinyml.features.normalisation import Normalisation
+from ser_tinyml.features.normalisation import Normalisation, Selected
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,13 @@ class TrainingData:
 
     def part(self, name: str, normalisation: Normalisation) -> tuple[pd.DataFrame, np.ndarray]:
         """Rows of one side of the split, and their normalised features."""
+        rows, inputs = self.selected(name, normalisation)
+        return rows, inputs[:]
+
+    def selected(self, name: str, normalisation: Normalisation) -> tuple[pd.DataFrame, Selected]:
+        """As `part`, but the features stay on disk until they are used."""
         rows = self.rows[self.rows["split"] == name].reset_index(drop=True)
-        return rows, normalisation.apply(self.features[rows["row"].to_numpy()])
+        return rows, Selected(self.features, rows["row"].to_numpy(), normalisation)
 
     def held_out(self, normalisation: Normalisation) -> tuple[pd.DataFrame, np.ndarray]:
         """The rows to score, see `splits.held_out`, and their normalised features."""

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ser_tinyml import metrics
-from ser_tinyml.features.normalisation import Normalisation
+from ser_tinyml.features.normalisation import Normalisation, Selected, blocks
 from ser_tinyml.files import DataError
 from ser_tinyml.nets.keras import keras, make_deterministic
 from ser_tinyml.training.batches import Batches, Frames
@@ -152,7 +152,7 @@ def _epoch(
     }
 
 
-def predict(model: keras.Model, features: np.ndarray) -> np.ndarray:
+def predict(model: keras.Model, features: np.ndarray | Selected) -> np.ndarray:
     """Probabilities of normalised features [shape=(n, n_frames, n_inputs)].
 
     Returns
@@ -160,9 +160,7 @@ def predict(model: keras.Model, features: np.ndarray) -> np.ndarray:
     probabilities [shape=(n, n_classes)]
         float32.
     """
-    return np.concatenate(
-        [model.predict_on_batch(features[at : at + 512]) for at in range(0, len(features), 512)]
-    )
+    return np.concatenate([model.predict_on_batch(some) for some in blocks(features, 512)])
 
 
 def _said(line: dict[str, Any], epochs: int) -> str:

@@ -18,7 +18,7 @@ from ser_tinyml import files
 from ser_tinyml.data import splits
 from ser_tinyml.features import frame_augment
 from ser_tinyml.features.frame_augment import FrameAugmentConfig
-from ser_tinyml.features.normalisation import Normalisation
+from ser_tinyml.features.normalisation import Normalisation, blocks
 from ser_tinyml.files import DataError
 from ser_tinyml.parameters import typed
 from ser_tinyml.tflite import convert, limits, release
@@ -287,7 +287,7 @@ def _calibrated(fitted: Fitted, data: TrainingData) -> Trained:
     from ser_tinyml.nets import models
     from ser_tinyml.training import fitting
 
-    validation, inputs = data.part(splits.VALIDATION, fitted.normalisation)
+    validation, inputs = data.selected(splits.VALIDATION, fitted.normalisation)
     temperature = calibration.best_temperature(
         fitting.predict(fitted.model, inputs), validation["label_id"].to_numpy()
     )
@@ -386,8 +386,8 @@ def decide(
     options
         For the runtime's ``predict``.
     """
-    validation, inputs = data.part(splits.VALIDATION, trained.normalisation)
-    answers = runtime.predict(inputs, **options)
+    validation, inputs = data.selected(splits.VALIDATION, trained.normalisation)
+    answers = np.concatenate([runtime.predict(some, **options) for some in blocks(inputs, 4096)])
     decision = calibration.decide(answers, validation["label_id"].to_numpy())
     return {**decision, "temperature": trained.temperature}
 

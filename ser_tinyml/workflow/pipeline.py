@@ -11,6 +11,7 @@ from typing import Any
 import nbformat
 
 from ser_tinyml import files
+from ser_tinyml.apps.spark.session import LOG
 from ser_tinyml.files import DataError
 from ser_tinyml.provenance import ROOT, Stamp, code_hash, module_hashes
 from ser_tinyml.workflow import parameters as of_parameters
@@ -98,7 +99,7 @@ def run(
 
 def stamp(run_dir: str | Path, stage: str) -> Stamp:
     """What says that a stage is finished. Its notebook is the reader's to open and save."""
-    return Stamp(Path(run_dir) / stage / DONE, leave_out=(EXECUTED, FAILED, PARTIAL))
+    return Stamp(Path(run_dir) / stage / DONE, leave_out=(EXECUTED, FAILED, PARTIAL, LOG))
 
 
 def done(run_dir: str | Path, stage: str) -> dict[str, Any]:

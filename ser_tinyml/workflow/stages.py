@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -39,7 +40,7 @@ FIELDS_OF = {
     "frame_augmentation": "ser_tinyml.features.frame_augment:FrameAugmentConfig",
 }
 
-
+MASTER = re.compile(r"local(\[.+\])?|local-cluster\[.+\]|(spark|k8s)://.+|yarn")
 # What no configuration checks, by name: in words, and as a test.
 LITERALS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "demo_scale": ("a share above 0, at most 1", lambda share: 0 < share <= 1),
@@ -55,6 +56,11 @@ LITERALS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "seed": ("0 or more", lambda seed: seed >= 0),
     "jobs": ("0 or more", lambda count: count >= 0),
     "resamples": ("10 or more", lambda count: count >= 10),
+    "engine": ("joblib or spark", lambda name: name in ("joblib", "spark")),
+    "master": (
+        "a Spark master such as local[2], spark://host:7077 or yarn",
+        lambda text: bool(MASTER.fullmatch(text)),
+    ),
     "label": (
         "nothing, or a word that a board can tell",
         lambda text: not label_problem(text or "-"),
