@@ -13,21 +13,25 @@ SITE_READY := $(VENV)/ready-site
 PAGE_READY := $(VENV)/ready-page
 ANALYSIS_READY := $(VENV)/ready-analysis
 SPARK_READY := $(VENV)/ready-spark
+SYSTEMS_READY := $(VENV)/ready-systems
 UV := uv==0.13.8
 
 DATA ?=
 EXPERIMENT ?=
 RUN ?=
 RUNS ?=
+SYSTEM ?=
 PARAMS ?=
 TESTS ?=
-export DATA EXPERIMENT RUN
+export DATA EXPERIMENT RUN SYSTEM
 
 # What each target takes; anything else on the command line is a slip, and is said to be one.
 TAKES.help :=
 TAKES.run := DATA EXPERIMENT RUN PARAMS
 TAKES.evaluate := DATA PARAMS
 TAKES.ablations := DATA PARAMS
+TAKES.systems := DATA SYSTEM PARAMS
+TAKES.systems-test := TESTS
 TAKES.compare := RUNS PARAMS
 TAKES.test := TESTS
 TAKES.long-test := TESTS
@@ -47,11 +51,11 @@ TAKES.publish := RUN PARAMS
 TAKES.results := RUNS
 TAKES.lock := PARAMS
 TAKES.clean :=
-TARGETS := help run evaluate ablations compare test long-test lint bench emulate page page-test site site-serve site-test tables tables-test publish results lock clean spark spark-test
+TARGETS := help run evaluate ablations compare test long-test lint bench emulate page page-test site site-serve site-test tables tables-test publish results lock clean spark spark-test systems systems-test
 .PHONY: $(TARGETS)
 
 GOALS := $(or $(MAKECMDGOALS),help)
-STRAY := $(filter-out $(TARGETS) $(READY) $(SITE_READY) $(PAGE_READY) $(ANALYSIS_READY) $(SPARK_READY),$(GOALS))
+STRAY := $(filter-out $(TARGETS) $(READY) $(SITE_READY) $(PAGE_READY) $(ANALYSIS_READY) $(SPARK_READY) $(SYSTEMS_READY),$(GOALS))
 ifneq ($(STRAY),)
 $(error $(firstword $(STRAY)): expected one of $(TARGETS))
 endif
@@ -72,6 +76,9 @@ help:
 	@echo 'make evaluate DATA=…              five folds of speakers never heard, rooms, microphones, streams'
 	@echo '    PARAMS="noise_dir=…"          with recorded noise'
 	@echo 'make ablations DATA=…             what each choice is worth'
+	@echo 'make systems DATA=…               the field'"'"'s other systems, on these recordings and folds'
+	@echo '    SYSTEM=conv162                one of them alone'
+	@echo 'make systems-test                 their exports, tested'
 	@echo 'make compare RUNS="one other"     runs side by side, and whether they differ by more than chance'
 	@echo 'make test                         linter, unit tests, all notebooks on synthetic speech'
 	@echo '    TESTS="tests/data -k demo"    some of them'
@@ -115,6 +122,18 @@ run: $(READY)
 evaluate ablations: $(READY)
 	@[ -n "$$DATA" ] || { echo 'make $@ DATA=/path/to/corpora' >&2; exit 1; }
 	@$(PY) -m ser_tinyml $@ --data "$$DATA" $(PARAMS)
+
+# What no run needs: what turns nets and models into the forms that these systems ran in.
+$(SYSTEMS_READY): $(READY) pyproject.toml requirements.lock
+	@$(PY) -m pip --disable-pip-version-check install -q -e '.[systems]' -c requirements.lock
+	@touch $@
+
+systems: $(SYSTEMS_READY)
+	@[ -n "$$DATA" ] || { echo 'make systems DATA=/path/to/corpora' >&2; exit 1; }
+	@$(PY) -m ser_tinyml systems --data "$$DATA" --system "$$SYSTEM" $(PARAMS)
+
+systems-test: $(SYSTEMS_READY)
+	@$(PY) -m pytest -m systems $(TESTS)
 
 compare: $(READY)
 	@[ -n "$(RUNS)" ] || { echo 'make compare RUNS="release mine"' >&2; exit 1; }
@@ -195,7 +214,7 @@ results: $(READY)
 
 lock: $(READY)
 	@$(PY) -m pip --disable-pip-version-check install -q $(UV)
-	@$(PY) -m uv pip compile pyproject.toml --extra pipeline --extra teacher --extra test --extra site --extra page --extra analysis --extra spark \
+	@$(PY) -m uv pip compile pyproject.toml --extra pipeline --extra teacher --extra test --extra site --extra page --extra analysis --extra spark --extra systems \
 	    --quiet --universal --python-version 3.11 --no-header --no-annotate --output-file requirements.lock $(PARAMS)
 
 clean:

@@ -17,6 +17,7 @@ GROUPS = {
         making.RUN,
         making.EVALUATE,
         making.ABLATIONS,
+        making.SYSTEMS,
         making.COMPARE,
         making.TABLES,
         making.SPARK,

@@ -21,7 +21,7 @@ PACKAGE = ROOT / "ser_tinyml"
 # From bottom to top, in the order in which the data travels. A wing imports from those below it.
 WINGS = (
     *("sound", "data", "features", "nets", "tflite", "training", "device", "evaluation"),
-    *("plots", "apps", "workflow", "commands", "__main__"),
+    *("plots", "systems", "apps", "workflow", "commands", "__main__"),
 )
 GROUND = (
     "__init__",

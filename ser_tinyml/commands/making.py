@@ -334,3 +334,62 @@ TABLES = Command(
     run=_tables,
     extra="analysis",
 )
+
+
+def _systems_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", metavar="FOLDER", required=True, help="folder of the corpora")
+    parser.add_argument("--system", metavar="NAME", help="one of them alone (default: all)")
+    parser.add_argument(
+        "--song", metavar="FOLDER", help="sung recordings, for systems that learned from such"
+    )
+    parser.add_argument(
+        "--seeds",
+        default="0",
+        metavar="NUMBERS",
+        help="of the trainings of every fold, with spaces between (default: 0)",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="train for a moment: shows that all works, no more"
+    )
+    parser.add_argument("--publish", action="store_true", help="also into models/ and the README")
+
+
+def _systems(options: argparse.Namespace) -> None:
+    from ser_tinyml.files import DataError
+    from ser_tinyml.workflow import runs, systems
+
+    seeds = options.seeds.split()
+    if not seeds or not all(seed.isdecimal() for seed in seeds):
+        raise DataError(
+            f"--seeds: expected whole numbers with spaces between, found {options.seeds!r}"
+        )
+    if options.quick and options.publish:
+        raise DataError("systems: expected --publish without --quick, found both")
+    table = systems.run(
+        runs.folder_of("systems-quick" if options.quick else "systems"),
+        recordings=options.data,
+        song=options.song or None,
+        name=options.system or "",  # make hands over an empty name
+        seeds=[int(seed) for seed in seeds],
+        quick=options.quick,
+    )
+    print(systems.text(table))
+    if options.publish:
+        systems.publish(table)
+
+
+SYSTEMS = Command(
+    name="systems",
+    summary="the field's other systems, on these recordings and folds",
+    description="Trains each system of the field as its authors did and tests it as they did, then "
+    "on the five folds of speakers that it never heard; exports it to what its authors ran it on, "
+    "and measures that. Runs into runs/systems; what is done is not done again. Exports need the "
+    "extra [systems].",
+    examples=(
+        "systems --data corpora",
+        "systems --data corpora --system conv162 --seeds '0 1'",
+    ),
+    options=_systems_options,
+    run=_systems,
+    in_checkout=True,
+)

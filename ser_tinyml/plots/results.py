@@ -121,3 +121,53 @@ def compared(scores: pd.DataFrame, differences: pd.DataFrame) -> Figure:
     )
     right.set(title=title, xlabel="points of UAR")
     return figure
+
+
+def systems(table: pd.DataFrame) -> Figure:
+    """UAR and accuracy of systems, a panel a kind of test, beside what is quoted of them.
+
+    Parameters
+    ----------
+    table
+        From `systems.scores.summary`: one kind of answers a system, one part a test.
+    """
+    panels = {name: table[table["protocol"] == name] for name in TESTS}
+    panels = {name: lines for name, lines in panels.items() if len(lines)}
+    sizes = [len(lines) for lines in panels.values()]
+    figure, axes = plt.subplots(
+        len(panels),
+        1,
+        figsize=(9.5, 0.7 * sum(sizes) + 0.7 * len(panels) + 0.8),
+        height_ratios=[n + 0.4 for n in sizes],
+        sharex=True,
+        squeeze=False,
+    )
+    for axis, (name, lines) in zip(axes[:, 0], panels.items(), strict=True):
+        for place, line in enumerate(lines.to_dict("records")):
+            _scored(axis, line, place, colour=COLOURS[name])
+        axis.set_yticks(range(len(lines)), lines["title"])
+        axis.set(xlim=(0, 1.12), ylim=(len(lines) - 0.5, -0.5))
+        axis.set_title(TESTS[name], loc="left")
+        axis.grid(axis="y", visible=False)
+    axes[-1, 0].set_xlabel("mean of the recalls (UAR), share of the test clips (accuracy)")
+    handles = [
+        plt.Rectangle((0, 0), 1, 1, color="0.5"),
+        plt.Rectangle((0, 0), 1, 1, facecolor="0.5", hatch="///", edgecolor="white"),
+        plt.Line2D([], [], color="black", marker="D", linestyle=""),
+        plt.Line2D([], [], color="black", linestyle=":"),
+    ]
+    names = ["UAR", "accuracy", "quoted", "always the most frequent answer"]
+    figure.legend(handles, names, frameon=False, loc="outside upper right", ncols=len(names))
+    return figure
+
+
+def _scored(axis: Axes, line: dict[str, Any], place: int, *, colour: str) -> None:
+    """Two bars of a system: mean, deviation, what is quoted, and the baseline."""
+    for name, above, hatch in (("uar", -0.19, None), ("accuracy", 0.19, "///")):
+        at, value, spread = place + above, line[name], line[f"{name}_sd"]
+        axis.barh(at, value, height=0.36, color=colour, hatch=hatch, edgecolor="white")
+        if not pd.isna(spread):
+            axis.errorbar(value, at, xerr=spread, ecolor="black", capsize=3)
+        if not pd.isna(line[f"quoted_{name}"]):
+            axis.plot(line[f"quoted_{name}"], at, "D", color="black")
+        axis.vlines(line[f"majority_{name}"], at - 0.19, at + 0.19, color="black", linestyle=":")

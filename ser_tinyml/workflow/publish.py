@@ -15,7 +15,7 @@ from ser_tinyml.workflow import notebooks, pipeline, results
 from ser_tinyml.workflow.execution import EXECUTED
 from ser_tinyml.workflow.paths import Paths
 from ser_tinyml.workflow.runs import DONE, Run
-from ser_tinyml.workflow.stages import FOLLOWS, RESEARCH, STAGES
+from ser_tinyml.workflow.stages import FIELD, FOLLOWS, RESEARCH, STAGES
 
 FIRMWARE = "firmware/arduino_nano33"
 CARD = "models/MODEL_CARD.md"
@@ -41,6 +41,7 @@ IMAGES = "images"  # no picture but those that one of these shows, or the model 
 PICTURE = re.compile(rb"\bimages/([\w.-]+\.png)")
 METRICS = "models/metrics.json"
 INDEX = STAGES[0]  # which the stages of research follow
+BESIDE = (*RESEARCH, *FIELD)  # published where a run has them
 
 
 def publish(
@@ -61,8 +62,8 @@ def publish(
     synthetic
         Allow a run on synthetic speech, whose model recognises nothing.
     research
-        Only notebooks 07 and 08, which follow stage 01: the model stays that of an earlier run on
-        the same recordings.
+        Only notebooks that follow stage 01, those of research and of the field's systems: the model
+        stays that of an earlier run on the same recordings.
 
     Returns
     -------
@@ -101,7 +102,7 @@ def _publish_research(run: Run, root: Path) -> list[Path]:
     finished = _finished(run, [INDEX])
     known = files.read_json(root / METRICS)
     if finished.keys() == {INDEX}:
-        raise DataError(f"{run.folder}: expected one of {', '.join(RESEARCH)} to be done")
+        raise DataError(f"{run.folder}: expected one of {', '.join(BESIDE)} to be done")
     if known[INDEX] != run.metrics(INDEX):
         raise DataError(
             f"{run.folder}: expected the recordings that the released model was made from, "
@@ -189,10 +190,10 @@ def _shown(root: Path, card: bytes) -> list[str]:
 def _finished(run: Run, stages: Sequence[str]) -> dict[str, dict[str, Any]]:
     """What is known of each stage, where every one was made from the one it follows.
 
-    The stages of research are published where the run has them.
+    Those of `BESIDE` are published where the run has them.
     """
     finished: dict[str, dict[str, Any]] = {}
-    for stage in (*stages, *(name for name in RESEARCH if (run.folder / name / DONE).is_file())):
+    for stage in (*stages, *(name for name in BESIDE if (run.folder / name / DONE).is_file())):
         finished[stage] = pipeline.done(run.folder, stage)
         before = finished[FOLLOWS[stage]]["key"] if stage in FOLLOWS else ""
         if finished[stage]["previous"] != before:

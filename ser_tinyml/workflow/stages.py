@@ -23,8 +23,12 @@ STAGES = (
 # What the settings are worth, what a few clips of a voice are, and how the corpora sound; no model
 # needs them.
 RESEARCH = ("07_evaluate", "08_ablations", "09_your_voice", "10_corpora")
-ALL = (*STAGES, *RESEARCH)
-FOLLOWS = dict(zip(STAGES[1:], STAGES, strict=False)) | dict.fromkeys(RESEARCH, STAGES[0])
+# What the field's systems score; each is named after a module of `ser_tinyml.systems`.
+FIELD = ("11_conv162",)
+ALL = (*STAGES, *RESEARCH, *FIELD)
+FOLLOWS = dict(zip(STAGES[1:], STAGES, strict=False)) | dict.fromkeys(
+    (*RESEARCH, *FIELD), STAGES[0]
+)
 
 # Configurations whose `of(parameters)` takes what it knows of a stage's parameters and raises
 # DataError where a value is wrong. The notebook's own config cell calls the very same.

@@ -75,3 +75,22 @@ def test_runs_on_other_clips_have_no_interval() -> None:
     figure = plots.compared(scores, differences.iloc[1:])
     assert figure.axes[1].get_title() == "Not the same clips"
     figure.canvas.draw()
+
+
+def test_systems_are_bars_beside_what_is_quoted_of_them() -> None:
+    scores = {"uar": 0.5, "accuracy": 0.6, "uar_sd": 0.1, "accuracy_sd": 0.05}
+    baseline = {"majority_uar": 0.2, "majority_accuracy": 0.3}
+    quoted = {"quoted_uar": np.nan, "quoted_accuracy": 0.61}
+    once = {**scores, "uar_sd": np.nan, "accuracy_sd": np.nan, **baseline, **quoted}
+    table = pd.DataFrame(
+        [
+            {"title": "one", "protocol": "clip_random", **once},
+            {"title": "one", "protocol": "speaker", **once, **scores, "quoted_accuracy": np.nan},
+        ]
+    )
+    figure = plots.systems(table)
+    random, speakers = figure.axes
+    assert random.get_title(loc="left") == plots.TESTS["clip_random"]
+    assert [bar.get_width() for bar in random.patches] == [0.5, 0.6]
+    assert [line.get_xdata().tolist() for line in random.lines] == [[0.61]]  # the diamond alone
+    assert [len(axis.containers) for axis in (random, speakers)] == [2, 4]  # bars, and spreads

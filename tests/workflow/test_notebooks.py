@@ -17,7 +17,7 @@ from ser_tinyml.training.recipe import Recipe
 from ser_tinyml.workflow import notebooks, parameters, pipeline, publish
 from ser_tinyml.workflow.execution import EXECUTED
 from ser_tinyml.workflow.runs import Run
-from ser_tinyml.workflow.stages import RESEARCH, STAGES
+from ser_tinyml.workflow.stages import ALL, FIELD, RESEARCH, STAGES
 
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 LONGEST_CELL = 25
@@ -33,7 +33,7 @@ def lines(source: str) -> int:
 
 
 def test_every_stage_has_its_notebook():
-    assert [path.stem for path in PATHS] == [*STAGES, *RESEARCH]
+    assert [path.stem for path in PATHS] == list(ALL)
 
 
 def defaults_of(stage: str) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def test_the_notebook_trains_as_the_trials_that_score_it_do():
 
 def test_all_notebooks_that_know_a_parameter_begin_with_the_same_value():
     known: dict[str, dict[str, Any]] = {}
-    for stage in (*STAGES, *RESEARCH):
+    for stage in ALL:
         for name, value in defaults_of(stage).items():
             known.setdefault(name, {})[stage] = value
     differ = {
@@ -150,12 +150,20 @@ class Headless:
         }
         return pipeline.run(self.run.folder, parameters=parameters, stages=RESEARCH)
 
+    def field(self) -> list[str]:
+        parameters = {
+            "recordings_dir": self.parameters["recordings_dir"],
+            **{"quick": True, "seeds": "0", "test_folds": "0"},
+        }
+        return pipeline.run(self.run.folder, parameters=parameters, stages=FIELD)
+
 
 @pytest.fixture(scope="module")
 def headless(tmp_path_factory) -> Headless:
     made = Headless(tmp_path_factory.mktemp("headless"))
     assert made.do() == list(STAGES)
     assert made.research() == list(RESEARCH)
+    assert made.field() == list(FIELD)
     return made
 
 
@@ -168,7 +176,7 @@ class TestHeadless:
             assert run.input(stage, name).stat().st_size > 0
         for stage, name in publish.FOLDERS:
             assert list((run.folder / stage / name).iterdir())
-        for stage in (*STAGES, *RESEARCH):
+        for stage in ALL:
             assert run.metrics(stage)
             assert list((run.folder / stage / "figures").glob("*.png"))
         assert run.metrics("01_index")["synthetic"] is True

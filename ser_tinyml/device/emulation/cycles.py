@@ -6,9 +6,10 @@ import os
 import re
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -80,13 +81,7 @@ def measure(
     DataError
         If a function was never called.
     """
-    meter = _Meter(disassemble(program), _entries(program, stages))
-    for address in _trace(program):
-        meter.take(address)
-        if len(meter.calls[STEP]) >= steps and all(meter.calls.values()):
-            break
-    if not all(meter.calls.values()):
-        raise DataError(f"{QEMU}: expected calls of {sorted(stages)}, found {meter.calls}")
+    followed = follow(program, stages, until=lambda found: len(found[STEP]) >= steps)
     return {
         name: Cost(
             len(calls),
@@ -94,8 +89,47 @@ def measure(
             float(np.mean([c for _, c in calls])),
             max(n for n, _ in calls),
         )
-        for name, calls in meter.calls.items()
+        for name, calls in followed.items()
     }
+
+
+def follow(
+    program: Path,
+    stages: Mapping[str, str],
+    *,
+    until: Callable[[Mapping[str, Sequence[Any]]], bool],
+) -> dict[str, list[tuple[int, int]]]:
+    """Follow a program instruction by instruction, until enough was seen of each function.
+
+    Parameters
+    ----------
+    stages
+        As in `measure`.
+    until
+        Takes the calls so far, and says whether they are enough. Every function is called at
+        least once.
+
+    Returns
+    -------
+    calls
+        What `stages` calls a function, in their order: instructions and cycles of each call.
+
+    Raises
+    ------
+    DataError
+        If a function was never called.
+    """
+    entries = _entries(program, stages)
+    there = set(entries.values())
+    names = [name for name in stages.values() if name in there]
+    meter = _Meter(disassemble(program), entries, names)
+    for address in _trace(program):
+        meter.take(address)
+        if all(meter.calls.values()) and until(meter.calls):
+            break
+    if not all(meter.calls.values()):
+        raise DataError(f"{QEMU}: expected calls of {sorted(stages)}, found {meter.calls}")
+    return meter.calls
 
 
 class _Meter:
@@ -107,9 +141,12 @@ class _Meter:
         Name of a function: instructions and cycles of each call so far.
     """
 
-    def __init__(self, code: Mapping[int, Instruction], entries: Mapping[int, str]) -> None:
-        there = set(entries.values())
-        names = [name for name in STAGES.values() if name in there]
+    def __init__(
+        self,
+        code: Mapping[int, Instruction],
+        entries: Mapping[int, str],
+        names: Sequence[str],
+    ) -> None:
         self.calls: dict[str, list[tuple[int, int]]] = {name: [] for name in names}
         self._code, self._entries = code, entries
         self._stage, self._back, self._count, self._cycles = "", 0, 0, 0

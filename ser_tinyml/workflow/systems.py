@@ -1,0 +1,182 @@
+"""`systems`: the field's systems on one set of recordings, and the table of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ser_tinyml import files
+from ser_tinyml.evaluation.trials import POOL
+from ser_tinyml.files import DataError, plain_numbers
+from ser_tinyml.metrics import POOLED
+from ser_tinyml.provenance import ROOT
+from ser_tinyml.systems import registry, scores, trials
+from ser_tinyml.systems.face import System
+from ser_tinyml.systems.trials import Material
+from ser_tinyml.workflow import pipeline
+from ser_tinyml.workflow.readme import into_readme
+from ser_tinyml.workflow.results import PROTOCOLS
+from ser_tinyml.workflow.runs import Run, held
+from ser_tinyml.workflow.stages import FIELD, STAGES
+
+TABLE = "systems.csv"
+SAID = ("system", "test", "part", "kind", "n", "uar", "uar_sd", "accuracy", "weighted_f1")
+
+
+def run(
+    folder: str | Path,
+    *,
+    recordings: str | Path,
+    song: str | Path | None = None,
+    name: str = "",
+    seeds: Sequence[int] = (0,),
+    quick: bool = False,
+) -> pd.DataFrame:
+    """Train, test and export systems, show them in their notebooks, and write the table.
+
+    What is done is not done again, so that a run that was stopped goes on where it was.
+
+    Parameters
+    ----------
+    folder
+        Of the run.
+    recordings
+        Folder of the corpora.
+    song
+        Folder of sung recordings, for systems that take such.
+    name
+        Of a system, or of a module with several; empty: all.
+    quick
+        Train each for a moment only: shows that all works, and says nothing of its scores.
+
+    Returns
+    -------
+    table
+        That of `scores.summary`, also in ``systems.csv``, where other systems keep their lines.
+
+    Raises
+    ------
+    DataError
+        If there is no such system, or the recordings do not allow its tests.
+    """
+    chosen = registry.chosen(name)
+    pipeline.run(folder, recordings=recordings, stages=STAGES[:1])
+    material = material_of(folder, recordings=recordings, song=song)
+    found = []
+    with held(folder):
+        for system in chosen:
+            for line in left_out(system):
+                print(line)
+            done = trials.run(system, material, seeds=seeds, quick=quick)
+            found.append(scores.summary(done))
+        table = _written(Path(folder) / TABLE, pd.concat(found, ignore_index=True))
+    given = {"seeds": " ".join(map(str, seeds)), "quick": quick}
+    given |= {"song_dir": song} if song else {}
+    stages = notebooks_of(chosen)
+    if stages:  # always: an export that could not be made before may be there now
+        pipeline.run(folder, recordings=recordings, stages=stages, parameters=given, force=True)
+    return table
+
+
+def material_of(
+    folder: str | Path, *, recordings: str | Path, song: str | Path | None = None
+) -> Material:
+    """What the trials of a run are made of, after its stage 01."""
+    clips = files.read_table(Run(folder).input(STAGES[0], "clips.csv"))
+    place = Path(song) if song else None
+    if place is not None and not place.is_dir():
+        raise DataError(f"{place}: expected a folder of sung recordings, found none")
+    return Material(clips, Path(recordings), Path(folder) / "systems", place)
+
+
+def notebooks_of(systems: Sequence[System]) -> list[str]:
+    """Stages that show these systems and no others: a notebook shows all of a module."""
+    names = {system.name for system in systems}
+    modules = {registry.module_of(name) for name in names} - {""}
+    whole = {one for one in modules if {s.name for s in registry.chosen(one)} <= names}
+    return [stage for stage in FIELD if stage.partition("_")[2] in whole]
+
+
+def left_out(system: System) -> list[str]:
+    """A line for each export that cannot be made here."""
+    return [
+        f"{system.name}: {name} is left out: expected {', '.join(missing)} to be installed"
+        + (f": pip install 'ser-tinyml[{system.extra}]'" if export.modules else "")
+        for name, export in system.exports.items()
+        if (missing := export.missing())
+    ]
+
+
+def _written(path: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """Write a table; lines of systems that are not in it stay."""
+    if path.is_file():
+        before = files.read_table(path)
+        others = before[~before["system"].isin(table["system"])].copy()
+        for name in table.select_dtypes("number"):  # what was not measured is read as empty text
+            others[name] = pd.to_numeric(others[name], errors="coerce")
+        table = pd.concat([others, table], ignore_index=True) if len(others) else table
+    order = {name: place for place, name in enumerate(registry.names())}
+    table = table.sort_values("system", key=lambda names: names.map(order), kind="stable")
+    files.write_table(path, table)
+    return table.reset_index(drop=True)
+
+
+def text(table: pd.DataFrame) -> str:
+    """The table, to be read."""
+    return table[list(SAID)].to_string(index=False, na_rep="–", float_format="{:.3f}".format)
+
+
+def publish(table: pd.DataFrame, *, root: Path = ROOT) -> None:
+    """Write models/systems.json and the README's table."""
+    files.write_json(root / "models" / "systems.json", plain_numbers(table.to_dict("records")))
+    readme = files.read_bytes(root / "README.md").decode()
+    files.write_text(root / "README.md", into_readme(readme, markdown(table), name="systems"))
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """The README's table: two lines a system, its own test and speakers never heard."""
+    lines = [
+        "| system | test, clips | UAR | accuracy | weighted F1 | quoted | an answer |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    shown = table[table["shipped"] & table["part"].isin([POOL, POOLED])]
+    for line in shown.to_dict("records"):
+        cells = [
+            line["title"],
+            f"{PROTOCOLS[line['protocol']]}, {line['n']}",
+            *(_score(line, name) for name in ("uar", "accuracy", "weighted_f1")),
+            _quoted(line),
+            _cost(line),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _score(line: dict[str, Any], name: str) -> str:
+    spread = line[f"{name}_sd"]
+    return f"{100 * line[name]:.1f} %" + ("" if pd.isna(spread) else f" ± {100 * spread:.1f}")
+
+
+def _quoted(line: dict[str, Any]) -> str:
+    names = {"uar": "UAR", "accuracy": "accuracy", "weighted_f1": "weighted F1"}
+    found = [
+        f"{word} {100 * line[f'quoted_{name}']:.1f} %"
+        for name, word in names.items()
+        if not pd.isna(line[f"quoted_{name}"])
+    ]
+    return f"{', '.join(found)} ({line['source']})" if found else "–"
+
+
+def _cost(line: dict[str, Any]) -> str:
+    """Flash, memory and time, as far as they were measured."""
+    units = {"flash_bytes": ("KB flash", 1e3), "ram_bytes": ("KB RAM", 1e3),
+             "milliseconds": ("ms", 1.0)}  # fmt: skip
+    found = [
+        f"{line[name] / scale:,.0f} {unit}"
+        for name, (unit, scale) in units.items()
+        if not pd.isna(line[name])
+    ]
+    return f"{', '.join(found)} ({line['on']})" if found else "–"

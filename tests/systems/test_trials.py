@@ -1,0 +1,163 @@
+"""A system on the project's splits: done once, taken up, exported, scored; and what is refused."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import small_folds
+import small_systems as small
+from make_audio import record
+
+from ser_tinyml import files
+from ser_tinyml.data import folds
+from ser_tinyml.evaluation import trials as evaluated
+from ser_tinyml.files import DataError
+from ser_tinyml.systems import arrays, face, registry, scores, trials
+from ser_tinyml.systems.face import CLEAN, MODEL, PUBLISHED, SPEAKERS, System
+from ser_tinyml.systems.trials import Material, Trial
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory) -> Material:
+    return small.material(tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture(autouse=True)
+def dealt(material, monkeypatch) -> None:
+    small_folds.deal(monkeypatch, material.clips)
+
+
+@pytest.fixture(autouse=True)
+def system() -> Iterator[System]:
+    with small.registered() as made:
+        yield made
+
+
+@pytest.fixture
+def done(system, material) -> list[Trial]:
+    return trials.run(system, material, test_folds=[0, 1], jobs=1, progress=False)
+
+
+def test_every_test_fold_and_seed_is_a_folder_that_evaluation_reads(done, material) -> None:
+    which = [(trial.test, trial.fold, trial.seed) for trial in done]
+    assert which == [(PUBLISHED, 0, 0), (SPEAKERS, 0, 0), (SPEAKERS, 1, 0)]
+    assert len({trial.folder for trial in done}) == 3
+    for trial in done:
+        answers = evaluated.answers(trial.folder, kind=MODEL)
+        assert evaluated.score(answers, trial.classes)["uar"] > 0.9
+        assert set(files.read_json(trial.folder / "trial.json")["settings"]) == {"sharpness"}
+
+
+def test_folds_are_those_of_everybody_and_test_speakers_are_in_no_lesson(done, material) -> None:
+    of_key = material.clips.set_index("key")["speaker"]
+    fold = folds.assign(material.clips).set_axis(material.clips["key"])
+    for trial in done[1:]:
+        sides = {side: of_key[rows["key"]] for side, rows in trial.rows.groupby("split")}
+        assert set(fold[trial.side("test").rows["key"]]) == {trial.fold}
+        assert not set(sides["test"]) & (set(sides["train"]) | set(sides["validation"]))
+
+
+def test_training_clips_alone_have_changed_copies_each_with_its_own_features(done, system) -> None:
+    for trial in done:
+        assert set(trial.side("test").rows["variant"]) == {CLEAN}
+        train = trial.side("train")
+        assert list(train.rows["variant"].unique()) == [CLEAN, "noisy"]
+        clean, noisy = (train.features[train.rows["variant"] == v] for v in (CLEAN, "noisy"))
+        assert len(clean) == len(noisy) and (clean != noisy).any(axis=1).all()
+
+
+def test_what_is_done_is_not_done_again(done, system, material, monkeypatch) -> None:
+    monkeypatch.setattr(trials, "run_trial", lambda trial: 1 / 0)
+    monkeypatch.setattr(arrays, "_compute_chunk", lambda *given: 1 / 0)
+    again = trials.run(system, material, test_folds=[0, 1], jobs=1, progress=False)
+    assert [trial.folder for trial in again] == [trial.folder for trial in done]
+    with pytest.raises(ZeroDivisionError):
+        trials.run(system, material, seeds=[1], tests=[PUBLISHED], jobs=1, progress=False)
+
+
+def test_a_stopped_run_goes_on_with_the_trial_and_the_chunk_that_are_missing(
+    system, material, tmp_path, monkeypatch
+) -> None:
+    here = replace(material, folder=tmp_path)
+    whole = trials.run(system, here, tests=[SPEAKERS], jobs=1, progress=False)
+    shutil.rmtree(whole[2].folder)
+    features = whole[0].features
+    features.unlink()
+    chunks = sorted((features.parent / "chunks").iterdir())
+    chunks[0].unlink()
+    computed, trained = [], []
+    compute, train = arrays._compute_chunk, trials.run_trial
+    monkeypatch.setattr(
+        arrays, "_compute_chunk", lambda *given: (computed.append(given[-1]), compute(*given))[1]
+    )
+    monkeypatch.setattr(
+        trials, "run_trial", lambda trial: (trained.append(trial.fold), train(trial))[1]
+    )
+    again = trials.run(system, here, tests=[SPEAKERS], jobs=1, progress=False)
+    assert (computed, trained) == ([chunks[0]], [2])
+    assert [trial.folder for trial in again] == [trial.folder for trial in whole]
+
+
+def test_an_export_answers_as_a_kind_of_its_own_and_what_lacks_its_module_waits(done) -> None:
+    for trial in done:
+        assert scores.kinds(trial) == [MODEL, "text"]
+        known = trials.facts(trial)
+        assert list(known) == ["text"] and known["text"]["kept"] is True
+        assert 0 < known["text"]["difference"] < 0.05
+        assert (trial.folder / "exports" / "text" / "means.json").is_file()
+        assert trials.missing_exports(trial) == []
+    table = scores.of_exports(done)
+    assert list(table["export"]) == ["text"] * 3 and list(table["fold"]) == [0, 0, 1]
+    assert scores.of_exports([]).empty
+
+
+def test_the_table_has_both_tests_beside_what_is_quoted(done) -> None:
+    table = scores.summary(done)
+    first = table[(table["test"] == PUBLISHED) & (table["kind"] == MODEL)].iloc[0]
+    assert (first["part"], first["quoted_accuracy"], first["source"]) == ("all", 0.9, "somebody")
+    folds_of = table[(table["test"] == SPEAKERS) & (table["kind"] == MODEL)].set_index("part")
+    assert list(folds_of.index) == [evaluated.POOL, "RAVDESS", "SAVEE"]
+    alone = [
+        evaluated.score(evaluated.answers(trial.folder, kind=MODEL), trial.classes)["uar"]
+        for trial in done[1:]
+    ]
+    assert folds_of.loc[evaluated.POOL, "uar"] == pytest.approx(np.mean(alone))
+    assert folds_of.loc[evaluated.POOL, "trials"] == 2
+    assert np.isnan(folds_of["quoted_accuracy"]).all()
+    exported = table[table["kind"] == "text"]
+    assert (exported["bytes"] > 0).all() and not exported["shipped"].any()
+    assert table["parameters"].eq(12).all()
+
+
+def test_models_are_kept_with_their_classes(done, system) -> None:
+    trial = done[0]
+    kept = trial.model().predict(trial.side("test").features)
+    answers = evaluated.answers(trial.folder, kind=MODEL)
+    np.testing.assert_array_equal(kept, evaluated.probabilities(answers))
+    with pytest.raises(DataError, match="expected a model of low, high, else, found one of low"):
+        face.load(system, trial.folder / "model", classes=["low", "high", "else"])
+
+
+def test_what_is_refused(system, material, tmp_path) -> None:
+    with pytest.raises(DataError, match="small: expected tests of published, speakers, found 'x'"):
+        trials.run(system, material, tests=["x"], jobs=1, progress=False)
+    record(tmp_path / "short.wav", sample_rate=small.RATE)
+    short = material.clips[:1].assign(path="short.wav", sha256="short")
+    with pytest.raises(DataError, match=r"short\.wav: expected 0\.2 s or more for small, found"):
+        trials.run(system, Material(short, tmp_path, tmp_path / "made"), jobs=1, progress=False)
+    few = replace(material, clips=material.clips[material.clips["emotion"] != "happy"][:24])
+    with pytest.raises(DataError, match="split by speaker: expected clips in"):
+        trials.run(system, few, tests=[SPEAKERS], test_folds=[4], jobs=1, progress=False)
+
+
+def test_systems_are_found_by_name(system) -> None:
+    assert registry.find("small") is system and "small" in registry.names()
+    assert registry.chosen("small") == [system] and system in registry.chosen()
+    with pytest.raises(DataError, match="system: expected one of .*small, found 'none'"):
+        registry.find("none")
+    with pytest.raises(DataError, match="system 'small': expected a new name"):
+        registry.register(replace(system))

@@ -1,0 +1,85 @@
+"""`make systems`: from recordings to the table of all systems, and its rows in the README."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+import small_folds
+import small_systems as small
+
+from ser_tinyml import __main__ as command_line
+from ser_tinyml import files
+from ser_tinyml.files import DataError
+from ser_tinyml.systems import registry, trials
+from ser_tinyml.workflow import pipeline, systems
+
+
+@pytest.fixture
+def run_dir(tmp_path, monkeypatch):
+    """A run whose stage 01 is done, on recordings of the small system."""
+    material = small.material(tmp_path / "recordings")
+    small_folds.deal(monkeypatch, material.clips)
+    files.write_table(tmp_path / "run" / "01_index" / "clips.csv", material.clips)
+    monkeypatch.setattr(pipeline, "run", lambda *given, **named: [])
+    run = trials.run
+    monkeypatch.setattr(
+        trials, "run", lambda *given, **named: run(*given, **named, jobs=1, progress=False)
+    )
+    with small.registered():
+        yield tmp_path / "run"
+
+
+def test_a_table_of_systems_grows_and_keeps_the_lines_of_others(run_dir, capsys) -> None:
+    given = {"recordings": run_dir.parent / "recordings", "name": "small"}
+    table = systems.run(run_dir, **given)
+    assert set(table["test"]) == {"published", "speakers"} and set(table["kind"]) == {
+        *("float", "text")
+    }
+    said = capsys.readouterr().out
+    assert "small: else is left out: expected no_such_module to be installed" in said
+    assert "pip install 'ser-tinyml[small]'" in said
+    other = replace(small.SYSTEM, name="other", title="Another", exports={})
+    with small.registered(other):
+        both = systems.run(run_dir, recordings=given["recordings"], name="other", seeds=[0, 1])
+        assert list(both["system"].unique()) == ["other", "small"]
+        assert files.read_table(run_dir / "systems.csv").shape == both.shape
+        kept = both[both["system"] == "small"].reset_index(drop=True)
+        pd.testing.assert_frame_equal(kept, table, check_dtype=False)
+        lines = systems.markdown(both).splitlines()
+    assert len(lines) == 2 + 4
+    assert lines[2].startswith("| Another | random clips, speakers heard, ")
+    assert "| accuracy 90.0 % (somebody) | – |" in lines[2] and " ± " in lines[2]
+    assert lines[3].startswith("| Another | speakers never heard, 120 | ")
+
+
+def test_the_table_goes_into_the_readme(run_dir, tmp_path) -> None:
+    table = systems.run(run_dir, recordings=run_dir.parent / "recordings", name="small")
+    files.write_text(tmp_path / "README.md", "a\n<!-- systems -->\n<!-- /systems -->\nb\n")
+    systems.publish(table, root=tmp_path)
+    text = (tmp_path / "README.md").read_text()
+    assert systems.markdown(table) in text and text.startswith("a\n") and text.endswith("b\n")
+    known = files.read_json(tmp_path / "models" / "systems.json")
+    assert [line["system"] for line in known] == ["small"] * len(table)
+
+
+def test_what_is_refused(run_dir, tmp_path, capsys) -> None:
+    with pytest.raises(DataError, match="system: expected one of "):
+        systems.run(run_dir, recordings=tmp_path, name="none")
+    with pytest.raises(DataError, match="nowhere: expected a folder of sung recordings"):
+        systems.run(run_dir, recordings=tmp_path, song=tmp_path / "nowhere", name="small")
+    for line, said in {
+        "systems --data x --seeds one": "--seeds: expected whole numbers",
+        "systems --data x --quick --publish": "expected --publish without --quick",
+    }.items():
+        assert command_line.main(line.split()) == 1
+        assert said in capsys.readouterr().err
+
+
+def test_a_notebook_shows_the_systems_of_its_module_and_waits_for_all_of_them(monkeypatch) -> None:
+    assert systems.notebooks_of([small.SYSTEM]) == []
+    monkeypatch.setattr(systems, "FIELD", ("97_else", "98_conv162"))
+    both = registry.chosen("conv162")
+    assert systems.notebooks_of([small.SYSTEM, *both]) == ["98_conv162"]
+    assert systems.notebooks_of(both[1:]) == []
