@@ -206,3 +206,37 @@ def _by_corpus(
 
 def _emotions(clips: pd.DataFrame) -> list[str]:
     return corpora.order_emotions(clips["emotion"])
+
+
+def moved(values: pd.DataFrame, clips: pd.DataFrame, *, columns: int = 4) -> Figure:
+    """What each number of a clip does with the emotion: a panel a number, a box an emotion.
+
+    Parameters
+    ----------
+    values
+        A column a number, a line a clip; what a speaker's numbers are in the mean is taken off
+        before, so that boxes show the emotion and not the voice.
+    clips
+        Columns speaker and emotion, in the same order.
+    columns
+        Panels in a row.
+    """
+    speakers = clips["speaker"].to_numpy()
+    relative = values.reset_index(drop=True)
+    relative = relative - relative.groupby(speakers).transform("mean")
+    emotions = _emotions(clips)
+    colours = colours_of(emotions)
+    rows = -(-values.shape[1] // columns)
+    figure, grid = plt.subplots(rows, columns, figsize=(10, 2.2 * rows), squeeze=False)
+    for axes, name in zip(grid.flat, relative, strict=False):
+        boxes = [relative.loc[clips["emotion"].to_numpy() == one, name] for one in emotions]
+        drawn = axes.boxplot(boxes, showfliers=False, patch_artist=True, widths=0.7)
+        for box, emotion in zip(drawn["boxes"], emotions, strict=True):
+            box.set_facecolor(colours[emotion])
+        axes.axhline(0, color="0.6", linewidth=0.8, zorder=0)
+        axes.set_title(name)
+        axes.set_xticks(range(1, len(emotions) + 1), emotions, rotation=60, ha="right", fontsize=7)
+    for axes in list(grid.flat)[values.shape[1] :]:
+        axes.set_visible(False)
+    figure.suptitle("Against the speaker's own mean", x=0.01, ha="left")
+    return figure

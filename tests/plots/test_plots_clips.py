@@ -63,3 +63,13 @@ def test_waveforms_and_spectrograms(count):
         assert image.shape[0] == 64
         assert np.max(image) == 0
     figure.canvas.draw()
+
+
+def test_numbers_move_with_the_emotion_against_the_speaker() -> None:
+    clips = pd.DataFrame({"speaker": ["a", "a", "b", "b"], "emotion": ["sad", "angry"] * 2})
+    values = pd.DataFrame({"F0": [100.0, 120.0, 200.0, 220.0], "level": [1.0, 1.0, 5.0, 5.0]})
+    figure = plots.moved(values, clips, columns=3)
+    panels = [axes for axes in figure.axes if axes.get_visible()]
+    assert [axes.get_title() for axes in panels] == ["F0", "level"]
+    heights = {line.get_ydata()[0] for line in panels[0].lines if len(set(line.get_ydata())) == 1}
+    assert {-10.0, 10.0} <= heights

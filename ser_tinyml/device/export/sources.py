@@ -167,7 +167,7 @@ def _values(export: Export, led: Mapping[str, str]) -> dict[str, Any]:
         "mel_weights": np.concatenate([weights for _, weights in constant.bands]),
         "twiddles": passes.ravel(),
         "split": split.ravel(),
-        **_pitch_values(config),
+        **pitch_values(config),
         "mean": export.normalisation.mean,
         "std": export.normalisation.std,
         "inverse_std": np.float32(1) / export.normalisation.std,
@@ -183,7 +183,7 @@ def _values(export: Export, led: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _pitch_values(config: FeatureConfig) -> dict[str, Any]:
+def pitch_values(config: FeatureConfig) -> dict[str, Any]:
     """The tables of the pitch; where there is none, the smallest that compile."""
     if not config.pitch:
         nothing = np.zeros(8, np.float32)
