@@ -13,12 +13,26 @@ def _predict_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="FILE",
         help="recordings (.wav, .flac, .mp3, .m4a, .webm and most others) of any rate and length, "
-        "or folders of them",
+        "or folders of them; with --system spectrogram also pictures of spectrograms",
     )
     parser.add_argument(
         "--model",
         metavar="MODEL",
         help="folder of a model or of a run, or a run's name (default: the released model)",
+    )
+    parser.add_argument(
+        "--enrol",
+        metavar="PATH",
+        action="append",
+        default=[],
+        help="a recording, or a folder of them, of the same person in an ordinary voice: how high "
+        "it lies is taken off; may be given several times",
+    )
+    parser.add_argument(
+        "--system",
+        metavar="NAME",
+        help="one of the field's other systems, which `systems` trained; --model is then a run of "
+        "it (default: runs/systems), one of its trials, or an ONNX file",
     )
     parser.add_argument("--steps", action="store_true", help="also what is thought on the way")
     parser.add_argument(
@@ -34,12 +48,30 @@ def _predict_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _predict(options: argparse.Namespace) -> int:
+    if options.system:
+        return _predict_by_system(options)
     from ser_tinyml.apps import predict
 
     return predict.predict(
         options.files,
         model=options.model,
         steps=options.steps,
+        in_json=options.json,
+        picture=options.picture,
+    )
+
+
+def _predict_by_system(options: argparse.Namespace) -> int:
+    if options.steps:
+        raise UsageError("--steps is not for --system: it answers a recording as a whole")
+    if options.enrol:
+        raise UsageError("--enrol is not for --system: how high a person speaks is not taken off")
+    from ser_tinyml.apps import field
+
+    return field.predict(
+        options.files,
+        system=options.system,
+        model=options.model,
         in_json=options.json,
         picture=options.picture,
     )
@@ -55,6 +87,8 @@ PREDICT = Command(
         "predict clip.wav --picture clip.png",
         "predict recordings/ --json",
         "predict clip.wav --model runs/demo",
+        "predict clip.wav --enrol five_sentences/",
+        "predict clip.wav picture.png --system spectrogram",
     ),
     options=_predict_options,
     run=_predict,

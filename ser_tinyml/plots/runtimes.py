@@ -1,4 +1,4 @@
-"""Figure of stage 04: what conversion costs, and how far the runtimes agree."""
+"""What conversion costs, how far the runtimes agree, and how fast they are."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -43,6 +44,30 @@ def conversion(
     _sizes(left, sizes, published_sizes, notes)
     _scatter(middle, float_probabilities, int8_probabilities)
     _differences(right, litert, tflm)
+    return figure
+
+
+def race(table: pd.DataFrame) -> Figure:
+    """Milliseconds an answer of nets that ran side by side, and how far each goes.
+
+    Parameters
+    ----------
+    table
+        name, milliseconds, fastest, slowest, times, arithmetic; the first is the reference.
+    """
+    figure, axis = plt.subplots(figsize=(9, 0.5 * len(table) + 1))
+    for place, line in enumerate(table.to_dict("records")):
+        colour = _COLOURS["int8" if "int8" in line["arithmetic"] else "float32"]
+        axis.barh(place, line["milliseconds"], height=0.6, color=colour)
+        axis.plot([line["fastest"], line["slowest"]], [place, place], color="black", linewidth=1)
+        axis.text(line["slowest"], place, f"  {line['times']:.1f} times", va="center", fontsize=9)
+    names = [
+        f"{name} ({how})" for name, how in zip(table["name"], table["arithmetic"], strict=True)
+    ]
+    axis.set_yticks(range(len(table)), names)
+    axis.invert_yaxis()
+    axis.margins(x=0.15)
+    axis.set_xlabel("milliseconds an answer, one core: median, fastest to slowest")
     return figure
 
 

@@ -149,6 +149,34 @@ def versions(named: Mapping[str, np.ndarray], *, sample_rate: int) -> Figure:
     return figure
 
 
+def spectrograms(named: Mapping[str, np.ndarray], *, seconds: float, columns: int = 3) -> Figure:
+    """Spectrograms side by side, as a net sees them.
+
+    Parameters
+    ----------
+    named
+        Title -> levels [shape=(bands, frames)], 0 to 1.
+    seconds
+        That each lasts.
+    """
+    rows = -(-len(named) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(11, 2.1 * rows + 0.3), sharex=True, sharey=True, squeeze=False
+    )
+    for axis, (title, levels) in zip(axes.flat, named.items(), strict=False):
+        extent = (0, seconds, 0, len(levels))
+        axis.imshow(
+            levels, origin="lower", aspect="auto", extent=extent, cmap="magma", vmin=0, vmax=1
+        )
+        axis.set_title(title, loc="left", fontsize=10)
+        axis.grid(visible=False)
+    for axis in axes.flat[len(named) :]:
+        axis.set_visible(False)
+    figure.supxlabel("seconds")
+    figure.supylabel("mel band")
+    return figure
+
+
 def feature_distributions(
     array: np.ndarray, rows: pd.DataFrame, *, n_values: int, coefficients: Sequence[int]
 ) -> Figure:

@@ -24,7 +24,7 @@ STAGES = (
 # needs them.
 RESEARCH = ("07_evaluate", "08_ablations", "09_your_voice", "10_corpora")
 # What the field's systems score; each is named after a module of `ser_tinyml.systems`.
-FIELD = ("11_conv162", "13_light")
+FIELD = ("11_conv162", "12_spectrogram", "13_light")
 ALL = (*STAGES, *RESEARCH, *FIELD)
 FOLLOWS = dict(zip(STAGES[1:], STAGES, strict=False)) | dict.fromkeys(
     (*RESEARCH, *FIELD), STAGES[0]

@@ -50,3 +50,12 @@ def test_every_speaker_and_every_class_is_shown_on_its_side():
     assert names == ["bored", "keen", "$$", OTHER]
     assert heights(classes, "train") == [2, 4, 0, 3]
     assert np.sum(heights(classes, "test")) == 5
+
+
+def test_spectrograms_lie_in_rows_and_empty_places_are_hidden() -> None:
+    levels = {name: np.full((4, 6), 0.5) for name in ("a", "b", "c", "d")}
+    figure = signals.spectrograms(levels, seconds=3.0)
+    shown = [axis for axis in figure.axes if axis.get_visible()]
+    assert [axis.get_title(loc="left") for axis in shown] == ["a", "b", "c", "d"]
+    assert all(axis.images[0].get_extent() == [0, 3.0, 0, 4] for axis in shown)
+    assert len(figure.axes) == 6
