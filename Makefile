@@ -133,7 +133,7 @@ systems: $(SYSTEMS_READY)
 	@$(PY) -m ser_tinyml systems --data "$$DATA" --system "$$SYSTEM" $(PARAMS)
 
 systems-test: $(SYSTEMS_READY)
-	@$(PY) -m pytest -m systems $(TESTS)
+	@$(PY) -m pytest -n 2 --dist loadfile -m systems $(TESTS)
 
 compare: $(READY)
 	@[ -n "$(RUNS)" ] || { echo 'make compare RUNS="release mine"' >&2; exit 1; }

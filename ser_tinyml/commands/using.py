@@ -21,14 +21,6 @@ def _predict_options(parser: argparse.ArgumentParser) -> None:
         help="folder of a model or of a run, or a run's name (default: the released model)",
     )
     parser.add_argument(
-        "--enrol",
-        metavar="PATH",
-        action="append",
-        default=[],
-        help="a recording, or a folder of them, of the same person in an ordinary voice: how high "
-        "it lies is taken off; may be given several times",
-    )
-    parser.add_argument(
         "--system",
         metavar="NAME",
         help="one of the field's other systems, which `systems` trained; --model is then a run of "
@@ -64,8 +56,6 @@ def _predict(options: argparse.Namespace) -> int:
 def _predict_by_system(options: argparse.Namespace) -> int:
     if options.steps:
         raise UsageError("--steps is not for --system: it answers a recording as a whole")
-    if options.enrol:
-        raise UsageError("--enrol is not for --system: how high a person speaks is not taken off")
     from ser_tinyml.apps import field
 
     return field.predict(
@@ -87,7 +77,6 @@ PREDICT = Command(
         "predict clip.wav --picture clip.png",
         "predict recordings/ --json",
         "predict clip.wav --model runs/demo",
-        "predict clip.wav --enrol five_sentences/",
         "predict clip.wav picture.png --system spectrogram",
     ),
     options=_predict_options,

@@ -7,13 +7,15 @@ only vote, and one answer in five is another.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import struct
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -106,8 +108,7 @@ def _compiled_files(folder: Path, *, parts: Sequence[str]) -> list[Path]:
 
 def write(model: LightModel, folder: Path) -> Path:
     """Write all C and C++ of a model."""
-    import emlearn
-
+    emlearn = _emlearn()
     templates = sources.environment().overlay(
         loader=jinja2.FileSystemLoader(
             [Path(__file__).parent / "templates", Path(sources.__file__).parent / "templates"]
@@ -175,7 +176,21 @@ def code_of(model: LightModel) -> str:
     DataError
         If it makes nothing of this kind of model.
     """
-    import emlearn
+    # It leaves what it tries the code with in a folder of where it runs.
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        return _code_of(model)
+
+
+def _emlearn() -> ModuleType:
+    """The package; to import it would make NumPy raise an error at every underflow from then on."""
+    with np.errstate():
+        import emlearn
+        import emlearn.bayes
+    return emlearn
+
+
+def _code_of(model: LightModel) -> str:
+    emlearn = _emlearn()
     from emlearn import net, trees
 
     if model.trees():
