@@ -12,10 +12,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
@@ -26,6 +25,9 @@ from ser_tinyml.files import DataError
 from ser_tinyml.provenance import module_hashes
 from ser_tinyml.sound import augment, reading
 from ser_tinyml.sound.augment import AugmentConfig
+
+if TYPE_CHECKING:  # every worker imports this module, and none has a table
+    import pandas as pd
 
 CLEAN = "clean"
 LOUD = "loud"
@@ -74,9 +76,14 @@ def clip_features(
             f"{path}: expected sound after {config.crop_start_s} s, found {rate} Hz, nothing left"
         )
     rows: dict[str, list[np.ndarray]] = defaultdict(list)
+    noisy = None  # the same for both rows of the original recipe
     for variant in variants:
         rng = row_rng(seed, key, variant)
-        version = _version(samples, variant, rng, config, augmentation, backgrounds)
+        if variant in ORIGINAL_VARIANTS:
+            noisy = augment.original_noise(samples, rng) if noisy is None else noisy
+            version = _original(noisy, variant, config)
+        else:
+            version = _version(samples, variant, rng, config, augmentation, backgrounds)
         bands = features.log_mel(version, config)
         track = features.pitch_track(version, config) if config.pitch else None
         start = features.onset(bands, config)
@@ -90,6 +97,13 @@ def clip_features(
         if teacher:
             rows["embeddings"].append(whisper.load(teacher).embed(version).astype(np.float16))
     return {name: np.stack(arrays) for name, arrays in rows.items()}
+
+
+def _original(noisy: np.ndarray, variant: str, config: FeatureConfig) -> np.ndarray:
+    """A row of the original recipe, of the clip with its noise."""
+    if variant == "noise":
+        return noisy
+    return augment.original_stretch_pitch(noisy, sample_rate=config.sample_rate)
 
 
 def _version(
@@ -106,11 +120,6 @@ def _version(
         return samples
     if variant == LOUD:
         return augment.overdrive(samples, decibel=rng.uniform(*augment.LOUD_DB))
-    if variant in ORIGINAL_VARIANTS:
-        noisy = augment.original_noise(samples, rng)
-        if variant == "noise":
-            return noisy
-        return augment.original_stretch_pitch(noisy, sample_rate=rate)
     return augment.augment(
         samples, rng, config=augmentation, sample_rate=rate, backgrounds=backgrounds
     )
