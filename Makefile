@@ -97,7 +97,7 @@ help:
 	@echo 'make spark DATA=/path/to/corpora  features on Apache Spark: bits, time, memory, killed workers'
 	@echo 'make spark-test                   the same in small; both need Java 17'
 	@echo 'make publish RUN=release          put a run'"'"'s model, figures, C++ and notebooks in place'
-	@echo '    PARAMS=--research             only notebooks 07 and 08, which follow 01: the model stays'
+	@echo '    PARAMS=--research             only notebooks 07 and later, which follow 01: the model stays'
 	@echo 'make results                      the table and picture of the README, from runs'
 	@echo 'make lock                         requirements.lock from pyproject.toml'
 	@echo '    PARAMS=--upgrade              with the newest versions'

@@ -169,7 +169,7 @@ def _publish_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--research",
         action="store_true",
-        help="only notebooks 07 and 08: the released model stays",
+        help="only notebooks 07 and later: the released model stays",
     )
 
 
