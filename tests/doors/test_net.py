@@ -112,7 +112,7 @@ for student, teacher in (("conv", lstm), ("lstm", trained.model)):
     config = of(student).training
     batches = Batches.gather(data.features, data.rows, n_classes=3, config=config, frames=None)
     net = TrainedNet(batches, n_classes=3, config=config, teachers=[teacher])
-    wanted = net._taught(batches.validation_x).numpy()
+    wanted = net._taught(batches.validation_x[:]).numpy()
     taught[student] = [
         list(wanted.shape),
         float(np.abs(wanted[:, -1] - fitting.predict(teacher, batches.validation_x)).max()),

@@ -87,7 +87,7 @@ def test_answers_are_probabilities_of_its_classes(done) -> None:
         answers = evaluated.probabilities(evaluated.answers(trial.folder, kind=MODEL))
         assert answers.shape == (len(trial.side("test").rows), len(trial.classes))
         assert (answers >= 0).all() and np.isfinite(answers).all()
-        np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-5)
+        np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-4)  # float32
 
 
 def test_a_kept_model_gives_the_same_answers_and_is_of_its_classes(done, system) -> None:

@@ -268,7 +268,7 @@ def _trace(program: Path) -> Iterator[int]:
     version = re.search(r"version (\d+)\.(\d+)", run([QEMU, "--version"]))
     newer = version is not None and (int(version[1]), int(version[2])) >= (8, 1)
     single = ("-accel", "tcg,one-insn-per-tb=on") if newer else ("-singlestep",)
-    pipe = program.parent / "trace"
+    pipe = program.resolve().parent / "trace"
     os.mkfifo(pipe)
     command = emulator(program, *single, "-d", "exec,nochain", "-D", str(pipe))
     with subprocess.Popen(

@@ -181,4 +181,4 @@ def emulator(program: Path, *options: str, target: Target = CORTEX_M4F) -> list[
     """The command that runs a program, which reads and writes files where it is started."""
     return [QEMU, "-M", target.machine, "-nographic", "-monitor", "none", "-serial", "none",
             "-semihosting-config", "enable=on,target=native", *options,
-            "-kernel", str(program)]  # fmt: skip
+            "-kernel", str(program.resolve())]  # fmt: skip

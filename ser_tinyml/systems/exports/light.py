@@ -264,7 +264,7 @@ def _given(program: Path, *, rows: bytes, voice: bytes) -> None:
 def _run(program: Path, *, rows: bytes = b"", voice: bytes = b"") -> None:
     _given(program, rows=rows, voice=voice)
     emulated = program.suffix == ".elf"
-    command = toolchain.emulator(program) if emulated else [str(program)]
+    command = toolchain.emulator(program) if emulated else [str(program.resolve())]
     done = subprocess.run(
         command, cwd=program.parent, capture_output=True, check=False, timeout=900
     )
