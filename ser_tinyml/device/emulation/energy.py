@@ -43,9 +43,8 @@ PROCESSOR_LINEAR = Figure(
     "the same with the linear regulator, which the core leaves on",
     read=False,
 )
-# The nRF52840's own section 5.2.1 has no PDM among its entries. With a microphone of 0.65 mA,
-# 2.5 mA were measured on an nRF52832 (devzone.nordicsemi.com, question 105386): 0.2 mA more than
-# here.
+# The nRF52840's own section 5.2.1 has no PDM among its entries. On an nRF52832, with the microphone
+# below, 2.5 mA were measured (devzone.nordicsemi.com, question 105386): 0.2 mA more than here.
 SOUND = Figure(
     1.67e-3,
     "I_PDM in the specification of a later Nordic part with the same interface: 16 kHz, 1.28 MHz, "
@@ -60,9 +59,8 @@ MICROPHONE = Figure(
 )
 
 # embedded-audio-emotion (doi:10.1109/PerComWorkshops65533.2025.00161): a whole nRF52840 board at
-# its USB plug, without a microphone's figure of its own. The mean of the first 50,000 readings of
-# its log (logs/power_profiles in github.com/prasenjit52282/embedded-audio-emotion) is 27.5 mW at
-# 5.1 V.
+# its USB plug. The mean of the first 50,000 readings of its log (logs/power_profiles in
+# github.com/prasenjit52282/embedded-audio-emotion) is 27.5 mW at 5.1 V.
 PEER_MW = 27.5
 
 
