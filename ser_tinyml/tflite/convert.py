@@ -100,7 +100,7 @@ def to_tflite(model: keras.Model, *, variant: str, calibration: np.ndarray | Non
         # more than a third of the clips came out wrong, without a word.
         converter._experimental_disable_per_channel_quantization_for_dense_layers = True
     try:
-        with captured_output() as output, _quiet():
+        with captured_output() as output, quiet_converter():
             tflite = converter.convert()
     except Exception as error:
         raise ConversionError(f"{variant}: {error}\n{output.text}".rstrip()) from error
@@ -315,7 +315,7 @@ def choose_calibration(rows: pd.DataFrame, *, count: int, seed: int) -> np.ndarr
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_converter() -> Iterator[None]:
     """Keep TensorFlow's progress notes and one groundless warning from the reader."""
     loggers = [logging.getLogger(name) for name in ("tensorflow", "absl")]
     levels = [logger.level for logger in loggers]

@@ -142,9 +142,9 @@ def network_tables(tflite: bytes) -> NetworkTables:
         if name == convert.FUSED_LSTM:
             lstms.append(_lstm(model, operator))
         elif name == "FULLY_CONNECTED":
-            denses.append(_dense(model, operator))
+            denses.append(dense_tables(model, operator))
         elif name == "SOFTMAX":
-            exponentials = _exponentials(model, operator)
+            exponentials = exponentials_of(model, operator)
     (_, _, n_inputs), (_, n_classes) = convert.io_shape(tflite)
     assert exponentials is not None
     return NetworkTables(
@@ -190,9 +190,9 @@ def _lstm(model: schema.ModelT, operator: schema.OperatorT) -> LstmTables:
     tensors = [model.subgraphs[0].tensors[i] if i >= 0 else None for i in operator.inputs]
     _check_lstm(options, tensors)
     source, hidden, cell = tensors[0], tensors[18], tensors[19]
-    input_weights = [_data(model, tensors[i], np.int8) for i in (1, 2, 3, 4)]
-    state_weights = [_data(model, tensors[i], np.int8) for i in (5, 6, 7, 8)]
-    bias = [_data(model, tensors[i], np.int32) for i in (12, 13, 14, 15)]
+    input_weights = [data_of(model, tensors[i], np.int8) for i in (1, 2, 3, 4)]
+    state_weights = [data_of(model, tensors[i], np.int8) for i in (5, 6, 7, 8)]
+    bias = [data_of(model, tensors[i], np.int32) for i in (12, 13, 14, 15)]
     units, inputs = input_weights[0].shape
     input_scaling = tuple(_sum_scaling(source, tensors[i], GATE_SCALE) for i in (1, 2, 3, 4))
     state_scaling = tuple(_sum_scaling(hidden, tensors[i], GATE_SCALE) for i in (5, 6, 7, 8))
@@ -206,7 +206,7 @@ def _lstm(model: schema.ModelT, operator: schema.OperatorT) -> LstmTables:
     weights = [
         np.concatenate([interleave(a), interleave(b)]) for a, b in zip(by_unit, states, strict=True)
     ]
-    cell_scale = _scale(cell)
+    cell_scale = scale_of(cell)
     finer = 12 + _power_of_two(cell_scale)  # bits that the cell is coarser than the table takes
     return LstmTables(
         inputs=by_unit.shape[2],
@@ -218,12 +218,12 @@ def _lstm(model: schema.ModelT, operator: schema.OperatorT) -> LstmTables:
         state_scaling=state_scaling,
         forget_scaling=scaling(UNIT_SCALE * cell_scale / cell_scale),
         update_scaling=scaling(UNIT_SCALE * UNIT_SCALE / cell_scale),
-        hidden_scaling=scaling(UNIT_SCALE * UNIT_SCALE / _scale(hidden)),
+        hidden_scaling=scaling(UNIT_SCALE * UNIT_SCALE / scale_of(hidden)),
         # without a clip: all that int16 holds
         cell_clip=min(int(options.cellClip / cell_scale), 32767) if options.cellClip > 0 else 32768,
         tanh_multiplier=3 << max(finer, 0),
         tanh_shift=max(-finer, 0),
-        hidden_zero_point=_zero_point(hidden),
+        hidden_zero_point=zero_point_of(hidden),
     )
 
 
@@ -245,7 +245,7 @@ def _power_of_two(scale: float) -> int:
     return power
 
 
-def _dense(model: schema.ModelT, operator: schema.OperatorT) -> DenseTables:
+def dense_tables(model: schema.ModelT, operator: schema.OperatorT) -> DenseTables:
     graph = model.subgraphs[0]
     source, kernel, constant = (graph.tensors[i] for i in operator.inputs)
     target = graph.tensors[operator.outputs[0]]
@@ -253,11 +253,11 @@ def _dense(model: schema.ModelT, operator: schema.OperatorT) -> DenseTables:
     relu = operator.builtinOptions.fusedActivationFunction
     if relu not in (activation.NONE, activation.RELU):
         raise ConversionError(f"FULLY_CONNECTED: expected no activation or relu, found {relu}")
-    rows = _data(model, kernel, np.int8)
+    rows = data_of(model, kernel, np.int8)
     weights = _filled(rows, square=True)
     bias = np.zeros(len(weights), np.int32)
-    factor = _sum_scaling(source, kernel, _scale(target))
-    bias[: len(rows)] = _bias(_data(model, constant, np.int32), rows, source, factor)
+    factor = _sum_scaling(source, kernel, scale_of(target))
+    bias[: len(rows)] = _bias(data_of(model, constant, np.int32), rows, source, factor)
     fours = weights.reshape(-1, ROWS, weights.shape[1])
     return DenseTables(
         inputs=weights.shape[1],
@@ -265,8 +265,8 @@ def _dense(model: schema.ModelT, operator: schema.OperatorT) -> DenseTables:
         weights=np.stack([interleave(four) for four in fours]),
         bias=bias,
         scaling=factor,
-        zero_point=_zero_point(target),
-        smallest=_zero_point(target) if relu == activation.RELU else -128,
+        zero_point=zero_point_of(target),
+        smallest=zero_point_of(target) if relu == activation.RELU else -128,
         largest=127,
     )
 
@@ -277,7 +277,7 @@ def _sum_scaling(source: schema.TensorT, kernel: schema.TensorT, target: float) 
     Older versions of TFLite Micro round the product of two scales to float32, which now and then
     moves a sum to the next number.
     """
-    return scaling(_scale(source) * _scale(kernel) / target)
+    return scaling(scale_of(source) * scale_of(kernel) / target)
 
 
 def _bias(
@@ -285,7 +285,7 @@ def _bias(
 ) -> np.ndarray:
     """Fold the zero point of what is multiplied into what is added."""
     wide = weights.astype(np.int64)
-    folded = bias.astype(np.int64) - _zero_point(source) * wide.sum(axis=1)
+    folded = bias.astype(np.int64) - zero_point_of(source) * wide.sum(axis=1)
     largest = int((np.abs(folded) + 128 * np.abs(wide).sum(axis=1)).max()) << factor.left
     if largest >= 2**30:
         raise ConversionError(f"sums: expected less than 2**30, found {largest}")
@@ -298,7 +298,7 @@ def _filled(weights: np.ndarray, *, square: bool = False) -> np.ndarray:
     return np.pad(weights, ((0, more[0] if square else 0), (0, more[1])))
 
 
-def _data(model: schema.ModelT, tensor: schema.TensorT, dtype: type) -> np.ndarray:
+def data_of(model: schema.ModelT, tensor: schema.TensorT, dtype: type) -> np.ndarray:
     kinds = {np.int8: schema.TensorType.INT8, np.int32: schema.TensorType.INT32}
     data = model.buffers[tensor.buffer].data
     if tensor.type != kinds[dtype] or data is None:
@@ -306,19 +306,19 @@ def _data(model: schema.ModelT, tensor: schema.TensorT, dtype: type) -> np.ndarr
     return np.asarray(data, np.uint8).view(np.dtype(dtype).newbyteorder("<")).reshape(tensor.shape)
 
 
-def _scale(tensor: schema.TensorT) -> float:
+def scale_of(tensor: schema.TensorT) -> float:
     return float(np.float32(tensor.quantization.scale[0]))
 
 
-def _zero_point(tensor: schema.TensorT) -> int:
+def zero_point_of(tensor: schema.TensorT) -> int:
     return int(tensor.quantization.zeroPoint[0])
 
 
-def _exponentials(model: schema.ModelT, operator: schema.OperatorT) -> np.ndarray:
+def exponentials_of(model: schema.ModelT, operator: schema.OperatorT) -> np.ndarray:
     """exp of every difference of two logits, in the fixed-point steps of TFLite Micro's softmax."""
     logits = model.subgraphs[0].tensors[operator.inputs[0]]
     beta = operator.builtinOptions.beta
-    factor = min(beta * _scale(logits) * 2.0 ** (31 - _EXP_BITS), 2.0**31 - 1)
+    factor = min(beta * scale_of(logits) * 2.0 ** (31 - _EXP_BITS), 2.0**31 - 1)
     step = scaling(factor)
     reach = ((1 << _EXP_BITS) - 1) * (1 << (31 - _EXP_BITS)) >> step.left
     return np.array(

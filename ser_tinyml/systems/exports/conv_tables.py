@@ -109,8 +109,8 @@ def conv_network(tflite: bytes) -> ConvNetwork:
         n_inputs=convs[-1].values,
         n_classes=n_classes,
         lstms=(),
-        denses=(direct._dense(model, dense),),
-        exponentials=direct._exponentials(model, softmax),
+        denses=(direct.dense_tables(model, dense),),
+        exponentials=direct.exponentials_of(model, softmax),
     )
     return ConvNetwork(tuple(convs), head)
 
@@ -139,12 +139,12 @@ def _conv(model: schema.ModelT, operator: schema.OperatorT) -> ConvTables:
         raise ConversionError("CONV_2D: expected one dimension, steps of one and padding SAME")
     if relu not in (activation.NONE, activation.RELU):
         raise ConversionError(f"CONV_2D: expected no activation or relu, found {relu}")
-    weights = direct._data(model, kernel, np.int8).reshape(outputs, width * inputs)
-    bias = direct._data(model, constant, np.int32).astype(np.int64)
-    scale = direct._scale(source) / direct._scale(target)
+    weights = direct.data_of(model, kernel, np.int8).reshape(outputs, width * inputs)
+    bias = direct.data_of(model, constant, np.int32).astype(np.int64)
+    scale = direct.scale_of(source) / direct.scale_of(target)
     scalings = [scaling(scale * float(np.float32(one))) for one in kernel.quantization.scale]
-    zero_point = direct._zero_point(target)
-    folded = bias - direct._zero_point(source) * weights.astype(np.int64).sum(axis=1)
+    zero_point = direct.zero_point_of(target)
+    folded = bias - direct.zero_point_of(source) * weights.astype(np.int64).sum(axis=1)
     largest = np.abs(folded) + 128 * np.abs(weights.astype(np.int64)).sum(axis=1)
     if max(int(most) << one.left for most, one in zip(largest, scalings, strict=True)) >= 2**30:
         raise ConversionError(f"sums: expected less than 2**30, found {largest.max()}")
@@ -158,7 +158,7 @@ def _conv(model: schema.ModelT, operator: schema.OperatorT) -> ConvTables:
         weights=weights,
         bias=folded.astype(np.int32),
         scaling=tuple(scalings),
-        input_zero_point=direct._zero_point(source),
+        input_zero_point=direct.zero_point_of(source),
         zero_point=zero_point,
         smallest=zero_point if relu == activation.RELU else -128,
         largest=127,

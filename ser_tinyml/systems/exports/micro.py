@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import warnings
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,7 +43,7 @@ def to_int8(net: keras.Model, calibration: np.ndarray) -> bytes:
     # one scale a Dense layer, as in `convert.to_tflite`
     converter._experimental_disable_per_channel_quantization_for_dense_layers = True
     try:
-        with captured_output() as said, _quiet():
+        with captured_output() as said, convert.quiet_converter():
             tflite = converter.convert()
     except Exception as error:
         raise ConversionError(f"int8: {error}\n{said.text}".rstrip()) from error
@@ -66,19 +62,3 @@ def calibration_of(rows: pd.DataFrame, *, seed: int = 0) -> np.ndarray:
     numbered = rows.assign(row=np.arange(len(rows)))
     clean = numbered[numbered["variant"] == "clean"]
     return convert.choose_calibration(clean, count=CALIBRATION_CLIPS, seed=seed)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the converter's notes from the reader."""
-    loggers = [logging.getLogger(name) for name in ("tensorflow", "absl")]
-    levels = [logger.level for logger in loggers]
-    try:
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
