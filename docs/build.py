@@ -35,7 +35,7 @@ def build(output: Path = OUTPUT, *, work: Path = BUILD) -> Path:
     """
     made = {**reference.pages(), "commands.md": reference.commands()}
     pages.lay_out(work / "pages", made, reference.places())
-    arguments = ["-b", "html", "-q", "-W", "--keep-going", "-c", str(pages.ROOT / "docs")]
+    arguments = [*"-b html -q -W --keep-going -j 2 -c".split(), str(pages.ROOT / "docs")]
     arguments += ["-d", str(work / "doctrees"), str(work / "pages"), str(output)]
     if sphinx.build_main(arguments):
         raise DataError("docs: expected no warning from Sphinx, found those above")

@@ -13,7 +13,7 @@ from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.domains.python import PyObject
 from sphinx.util import logging
 
-from ser_tinyml import __version__
+from ser_tinyml import __version__, files
 
 project = "ser-tinyml"
 author = "the ser-tinyml contributors"
@@ -25,6 +25,7 @@ extensions = [
     "sphinx_copybutton",
 ]
 default_role = "code"
+highlight_language = "none"  # of a block that names none
 
 # Texts and notebooks. The notebooks are shown as they are committed.
 myst_enable_extensions = ["dollarmath"]
@@ -55,7 +56,7 @@ html_favicon = "../site/icon.svg"
 html_copy_source = False
 html_sidebars = {
     "**": [
-        *("sidebar/brand.html", "page.html", "sidebar/search.html", "sidebar/scroll-start.html"),
+        *("sidebar/brand.html", "beside.html", "sidebar/search.html", "sidebar/scroll-start.html"),
         *("sidebar/navigation.html", "sidebar/scroll-end.html"),
     ]
 }
@@ -81,12 +82,13 @@ def shapes(app: Any, what: str, name: str, thing: Any, options: Any, lines: list
     for start, line in enumerate(lines):
         found = _NAMES.match(line)
         below = list(takewhile(lambda text: text[:1] in ("", " "), lines[start + 1 :]))
-        if found is None or not below or not below[0].strip():
+        told_of = found is not None and (found[2] or (below and below[0].strip()))
+        if not told_of:
             told.append(_IN_TEXT.sub(r"of shape ``\1``", line))
             continue
         names = found[1].split(", ")
         each = _ONE_SHAPE.findall(found[2] or "")
-        each = each if len(each) == len(names) else [found[2]] * len(names)
+        each = each if len(each) == len(names) > 1 else [found[2]] * len(names)
         for nth, (one, shape) in enumerate(zip(names, each, strict=True)):
             told += [one, *([f"    Shape ``{shape}``."] if shape else [])]
             told += below if nth < len(names) - 1 else []  # the last one's follows by itself
@@ -120,6 +122,8 @@ def setup(app: Any) -> dict[str, bool]:
     for field in PyObject.doc_field_types:
         if field.name == "variable":
             field.label = "Attributes"  # as numpydoc calls them
+    ours = files.sha256_bytes(files.read_bytes(__file__))
+    app.add_config_value("made_by", ours, "env")  # another conf.py: every page is read anew
     app.connect("autodoc-process-docstring", shapes, priority=400)  # before napoleon
     app.add_html_math_renderer("mathml", (inline_math, None), (block_math, None))
-    return {"parallel_read_safe": True}
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

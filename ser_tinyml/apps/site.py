@@ -215,5 +215,5 @@ def server(folder: str | Path = OUTPUT, *, host: str, port: int) -> http.server.
     except OSError as error:
         raise DataError(
             f"port {port}: expected it to be free, found: {error.strerror}; another one: "
-            "ser-tinyml site --serve --port 8001"
+            f"--port {port + 1}"
         ) from error

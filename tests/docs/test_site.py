@@ -15,7 +15,7 @@ import browser
 import pytest
 
 pytest.importorskip("sphinx")
-from docs import build, pages, reference  # noqa: E402
+from docs import build, conf, pages, reference  # noqa: E402
 from ser_tinyml.apps import site  # noqa: E402
 
 pytestmark = [pytest.mark.docs, pytest.mark.timeout(900)]
@@ -88,6 +88,26 @@ def wrong(folder: Path, everything: dict[str, Page]) -> Iterator[tuple[str, str]
                 anchor and target.endswith("html") and anchor not in read(folder / target).ids
             ):
                 yield name, link
+
+
+@pytest.mark.parametrize(
+    ("told", "found"),
+    [
+        (["samples [shape=(n,)]"], ["samples", "    Shape ``(n,)``."]),
+        (["y [shape=(ceil(n / 2),)]"], ["y", "    Shape ``(ceil(n / 2),)``."]),
+        (["a, b", "    Of both."], ["a", "    Of both.", "b", "    Of both."]),
+        (
+            ["a, b [shape=(n,), (k,)]", "    x"],
+            ["a", "    Shape ``(n,)``.", "    x", "b", "    Shape ``(k,)``.", "    x"],
+        ),
+        (["Frames [shape=(n,)] of it."], ["Frames of shape ``(n,)`` of it."]),
+        (["Parameters", "----------"], ["Parameters", "----------"]),
+        (["A line.", "", "    code"], ["A line.", "", "    code"]),
+    ],
+)
+def test_shapes_are_told_in_a_line_of_their_own(told, found):
+    conf.shapes(None, "function", "f", None, None, told)
+    assert told == found
 
 
 def test_every_link_and_anchor_leads_somewhere(folder, everything):
