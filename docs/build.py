@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,14 +31,34 @@ def build(output: Path = OUTPUT, *, work: Path = BUILD) -> Path:
     Raises
     ------
     DataError
-        If a link or an anchor leads to nothing, or a docstring cannot be read; Sphinx has said
-        which.
+        As `pages.lay_out` and `render`.
     """
     made = {**reference.pages(), "commands.md": reference.commands()}
     pages.lay_out(work / "pages", made, reference.places())
+    return render(work / "pages", output, memory=work / "doctrees")
+
+
+def render(folder: Path, output: Path, *, memory: Path) -> Path:
+    """Let Sphinx make a site of a folder of pages.
+
+    Parameters
+    ----------
+    folder
+        With ``index.md``.
+    output
+        Folder of the site.
+    memory
+        Folder of what Sphinx remembers, so that only what has changed is made again.
+
+    Raises
+    ------
+    DataError
+        If a link or an anchor leads to nothing, a page is reached from nowhere, or a docstring or a
+        formula cannot be read; Sphinx has said which.
+    """
     arguments = [*"-b html -q -W --keep-going -j 2 -c".split(), str(pages.ROOT / "docs")]
-    arguments += ["-d", str(work / "doctrees"), str(work / "pages"), str(output)]
-    if sphinx.build_main(arguments):
+    if sphinx.build_main([*arguments, "-d", str(memory), str(folder), str(output)]):
+        shutil.rmtree(memory, ignore_errors=True)  # what was warned of once is not said again
         raise DataError("docs: expected no warning from Sphinx, found those above")
     return output
 

@@ -117,8 +117,10 @@ INSTEAD = {
 }
 _LINK = re.compile(
     r"(?ms)^(?P<fence>`{3,}).*?^(?P=fence)`*$|(?P<code>`+)(?!`).*?(?P=code)(?!`)"
+    r"|!\[(?P<told>[^\]]*)\]\(https?:[^)]*\)|(?P<tag><img\s[^>]*\bsrc=[\"']https?:[^>]*>)"
     r"|(?<=\]\()(?P<link>[^)\s]+)(?=[)\s])"
 )
+_ALTERNATIVE = re.compile(r"\balt=[\"']([^\"']*)")
 _SHOWN = re.compile(r"(?m)^<!-- shown here: (?P<name>[\w-]+) of (?P<file>\S+) -->$")
 
 
@@ -174,6 +176,9 @@ class Links:
     def rewritten(self, text: str, *, source: str, page: str) -> str:
         """Markdown with its links changed; code stays as it is.
 
+        A picture of another server, such as a badge, becomes its alternative text: the site loads
+        nothing from elsewhere.
+
         Parameters
         ----------
         source
@@ -188,9 +193,12 @@ class Links:
         """
 
         def change(found: re.Match[str]) -> str:
-            if found["link"] is None:
-                return found[0]
-            return self._link(found["link"], source=source, page=page)
+            if found["link"] is not None:
+                return self._link(found["link"], source=source, page=page)
+            if found["tag"] is not None:
+                alternative = _ALTERNATIVE.search(found["tag"])
+                return alternative[1] if alternative else ""
+            return found[0] if found["told"] is None else found["told"]
 
         return _LINK.sub(change, text)
 

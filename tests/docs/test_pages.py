@@ -82,6 +82,22 @@ def test_code_is_no_link(root, code):
     assert pages.Links(MODULES, root).rewritten(code, source="README.md", page="index") == code
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("[![Open](https://a.org/b.svg)](https://a.org)", "[Open](https://a.org)"),
+        (
+            '<a href="https://a.org"><img src="https://a.org/b.svg" alt="Open"/></a>',
+            '<a href="https://a.org">Open</a>',
+        ),
+        ('<img src="https://a.org/b.svg">', ""),
+        ("`![a](https://a.org/b.svg)`", "`![a](https://a.org/b.svg)`"),
+    ],
+)
+def test_a_picture_from_elsewhere_becomes_its_text(root, text, found):
+    assert pages.Links(MODULES, root).rewritten(text, source="README.md", page="index") == found
+
+
 def test_a_link_to_nothing_is_refused_by_name(root):
     with pytest.raises(DataError, match=r"^README.md: expected a file .*, found docs/gone.md$"):
         pages.Links(MODULES, root).rewritten("[a](docs/gone.md)", source="README.md", page="index")

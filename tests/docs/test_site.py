@@ -16,7 +16,9 @@ import pytest
 
 pytest.importorskip("sphinx")
 from docs import build, conf, pages, reference  # noqa: E402
+from ser_tinyml import files  # noqa: E402
 from ser_tinyml.apps import site  # noqa: E402
+from ser_tinyml.files import DataError  # noqa: E402
 
 pytestmark = [pytest.mark.docs, pytest.mark.timeout(900)]
 LOADED = {"script": "src", "img": "src", "source": "src", "iframe": "src"}
@@ -110,6 +112,33 @@ def test_shapes_are_told_in_a_line_of_their_own(told, found):
     assert told == found
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[a](other.md#here)", None),
+        ("[a](other.md#gone)", "gone"),
+        ("[a](gone.md)", "gone.md"),
+        (r"$\frac{1}{2}$", None),
+        (r"$\nonsense$", "nonsense"),
+    ],
+)
+def test_a_build_stops_at_what_leads_nowhere(tmp_path, capfd, text, said):
+    toctree = "```{toctree}\n:hidden:\n\nother\n```"
+    for name, page in {
+        "index": f"# Start\n\n{text}\n\n{toctree}\n",
+        "other": "# Other\n\n## Here\n",
+    }.items():
+        files.write_text(tmp_path / "pages" / f"{name}.md", page)
+    places = (tmp_path / "pages", tmp_path / "html")
+    if said is None:
+        assert (build.render(*places, memory=tmp_path / "memory") / "index.html").is_file()
+        return
+    for _ in range(2):  # whoever tries again is told again
+        with pytest.raises(DataError, match="docs: expected no warning"):
+            build.render(*places, memory=tmp_path / "memory")
+        assert said in capfd.readouterr().err
+
+
 def test_every_link_and_anchor_leads_somewhere(folder, everything):
     assert len(everything) > 40
     assert [*wrong(folder, everything)] == []
@@ -129,7 +158,7 @@ def test_page_and_docs_link_to_each_other(everything):
     for name, page in everything.items():
         if name.startswith("docs/") and "/_" not in name:
             up = "../" * name.count("/")
-            assert up in page.links, name
+            assert up in {f"{posixpath.normpath(link)}/" for link in page.links}, name
 
 
 def test_nothing_is_loaded_from_another_server(folder, everything):
