@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from ser_tinyml.plots.style import MODEL_COLOURS
 
@@ -214,8 +215,10 @@ def costs(
         for name, line in on_board.iterrows():
             _costing(axis, line[column] / scale, line, name, part=part, named=named, filled=True)
         axis.set_xscale("log")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axis.margins(x=0.25)
+        axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.margins(x=0.3)
         axis.set_xlabel(label_)
     for place, (name, line) in enumerate(others.iterrows()):
         _costing(axes[3], place, line, name, part=part, named=named, filled=False)
