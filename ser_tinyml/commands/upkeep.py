@@ -222,3 +222,31 @@ RESULTS = Command(
     run=_results,
     in_checkout=True,
 )
+
+
+def _diagrams(options: argparse.Namespace) -> None:
+    import matplotlib.pyplot as plt
+
+    from ser_tinyml.plots import diagrams, style
+    from ser_tinyml.provenance import ROOT
+    from ser_tinyml.tflite.release import Release
+
+    style.use()
+    release = Release.load()
+    for name, figure in diagrams.drawn(release).items():
+        path = ROOT / "images" / f"{name}.png"
+        style.save(figure, path, source=release.model_id)
+        plt.close(figure)
+        print(path.relative_to(ROOT).as_posix())
+
+
+DIAGRAMS = Command(
+    name="diagrams",
+    summary="draw the diagrams of the notebooks from the released model",
+    description="Draws a step of the LSTM, the int8 arithmetic, the stream on the board and the "
+    "two ways to split clips into images/, with the numbers of the released model.",
+    examples=("diagrams",),
+    options=lambda parser: None,
+    run=_diagrams,
+    in_checkout=True,
+)

@@ -90,8 +90,15 @@ def use() -> None:
     )
 
 
-def save(figure: Figure, path: str | Path) -> Path:
-    """Save a figure as PNG without the date and version that would change its bytes."""
+def save(figure: Figure, path: str | Path, *, source: str | None = None) -> Path:
+    """Save a figure as PNG without the date and version that would change its bytes.
+
+    Parameters
+    ----------
+    source
+        What it was drawn from, as the id of a model: kept in the file, not shown.
+    """
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", metadata={"Software": None})
+    kept = {"Software": None} | ({"Source": source} if source else {})
+    figure.savefig(stream, format="png", metadata=kept)
     return files.write_bytes(path, stream.getvalue())

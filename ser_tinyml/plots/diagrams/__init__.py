@@ -1,0 +1,26 @@
+"""Diagrams for the notebooks: how the released model works, drawn from its own numbers."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from ser_tinyml.data import folds
+from ser_tinyml.plots.diagrams.board_stream import stream
+from ser_tinyml.plots.diagrams.int8 import int8_arithmetic
+from ser_tinyml.plots.diagrams.lstm import lstm_step
+from ser_tinyml.plots.diagrams.sides import splits
+from ser_tinyml.tflite.release import Release
+
+OF_MODELS = {"lstm_step": lstm_step, "int8_arithmetic": int8_arithmetic, "stream": stream}
+
+
+def drawn(release: Release) -> dict[str, Figure]:
+    """All diagrams, by the names of their files in images/.
+
+    Parameters
+    ----------
+    release
+        Another model gives other numbers. The picture of the splits is that of the committed folds.
+    """
+    figures = {name: draw(release) for name, draw in OF_MODELS.items()}
+    return {**figures, "splits": splits(folds.read())}
