@@ -243,8 +243,9 @@ def _diagrams(options: argparse.Namespace) -> None:
 DIAGRAMS = Command(
     name="diagrams",
     summary="draw the diagrams of the notebooks from the released model",
-    description="Draws a step of the LSTM, the int8 arithmetic, the stream on the board and the "
-    "two ways to split clips into images/, with the numbers of the released model.",
+    description="Draws into images/ what the notebooks explain: a step of the LSTM, the int8 "
+    "arithmetic, the exported files and the stream on the board, with the numbers of the released "
+    "model; two ways to split clips; and effect sizes.",
     examples=("diagrams",),
     options=lambda parser: None,
     run=_diagrams,

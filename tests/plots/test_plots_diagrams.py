@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from ser_tinyml.plots import diagrams, style
-from ser_tinyml.plots.diagrams import board_stream, network
+from ser_tinyml.plots.diagrams import board_stream, effect, network
 from ser_tinyml.provenance import ROOT
 from ser_tinyml.tflite import convert
 from ser_tinyml.tflite.fixed_point import GATE_SCALE
@@ -110,7 +110,24 @@ def test_a_split_by_chance_has_speakers_on_both_sides_and_one_by_speaker_none():
     assert by_speaker == "Whole speakers: 0 of 12 speakers on both sides"
 
 
-@pytest.mark.parametrize("name", [*diagrams.OF_MODELS, "splits"])
+def test_every_file_of_the_export_is_of_this_model(small):
+    shown = texts(diagrams.export(small))
+    assert small.model_id in shown and f"{len(small.tflite):,} bytes" in shown
+    assert "calm, cross, glad" in shown and "threshold 0.450" in shown
+    assert small.model_id not in texts(diagrams.export(Release.load()))
+
+
+def test_curves_share_what_two_samples_share():
+    assert effect.overlap(0) == 1
+    rng = np.random.default_rng(0)
+    low, high = rng.normal(0, 1, 200_000), rng.normal(1.5, 1, 200_000)
+    mistaken = ((low > 0.75).mean() + (high < 0.75).mean()) / 2  # by the best single limit
+    assert effect.overlap(1.5) == pytest.approx(2 * mistaken, abs=0.01)
+    titles = [axis.get_title() for axis in diagrams.effect_sizes([0.0, 1.5]).axes]
+    assert titles[0] == "d = 0: the curves share 100 %" and titles[1].endswith("45 %")
+
+
+@pytest.mark.parametrize("name", [*diagrams.OF_MODELS, *diagrams.OTHERS])
 def test_the_committed_diagrams_are_those_of_the_released_model(name):
     """Other fonts give other pixels; the file says which model it shows. `ser-tinyml diagrams`."""
     with Image.open(ROOT / "images" / f"{name}.png") as picture:

@@ -6,12 +6,20 @@ from matplotlib.figure import Figure
 
 from ser_tinyml.data import folds
 from ser_tinyml.plots.diagrams.board_stream import stream
+from ser_tinyml.plots.diagrams.effect import effect_sizes
+from ser_tinyml.plots.diagrams.generated import export
 from ser_tinyml.plots.diagrams.int8 import int8_arithmetic
 from ser_tinyml.plots.diagrams.lstm import lstm_step
 from ser_tinyml.plots.diagrams.sides import splits
 from ser_tinyml.tflite.release import Release
 
-OF_MODELS = {"lstm_step": lstm_step, "int8_arithmetic": int8_arithmetic, "stream": stream}
+OF_MODELS = {
+    "lstm_step": lstm_step,
+    "int8_arithmetic": int8_arithmetic,
+    "export": export,
+    "stream": stream,
+}
+OTHERS = ("splits", "effect_sizes")
 
 
 def drawn(release: Release) -> dict[str, Figure]:
@@ -20,7 +28,9 @@ def drawn(release: Release) -> dict[str, Figure]:
     Parameters
     ----------
     release
-        Another model gives other numbers. The picture of the splits is that of the committed folds.
+        Another model gives other numbers. The picture of the splits is that of the committed folds,
+        and that of effect sizes shows what they mean.
     """
     figures = {name: draw(release) for name, draw in OF_MODELS.items()}
-    return {**figures, "splits": splits(folds.read())}
+    others = (splits(folds.read()), effect_sizes())
+    return {**figures, **dict(zip(OTHERS, others, strict=True))}
