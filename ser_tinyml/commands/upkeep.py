@@ -225,18 +225,12 @@ RESULTS = Command(
 
 
 def _diagrams(options: argparse.Namespace) -> None:
-    import matplotlib.pyplot as plt
-
     from ser_tinyml.plots import diagrams, style
     from ser_tinyml.provenance import ROOT
     from ser_tinyml.tflite.release import Release
 
     style.use()
-    release = Release.load()
-    for name, figure in diagrams.drawn(release).items():
-        path = ROOT / "images" / f"{name}.png"
-        style.save(figure, path, source=release.model_id)
-        plt.close(figure)
+    for path in diagrams.write(ROOT / "images", Release.load()):
         print(path.relative_to(ROOT).as_posix())
 
 

@@ -90,15 +90,8 @@ def use() -> None:
     )
 
 
-def save(figure: Figure, path: str | Path, *, source: str | None = None) -> Path:
-    """Save a figure as PNG without the date and version that would change its bytes.
-
-    Parameters
-    ----------
-    source
-        What it was drawn from, as the id of a model: kept in the file, not shown.
-    """
+def save(figure: Figure, path: str | Path) -> Path:
+    """Save a figure as PNG without the date and version that would change its bytes."""
     stream = io.BytesIO()
-    kept = {"Software": None} | ({"Source": source} if source else {})
-    figure.savefig(stream, format="png", metadata=kept)
+    figure.savefig(stream, format="png", metadata={"Software": None})
     return files.write_bytes(path, stream.getvalue())

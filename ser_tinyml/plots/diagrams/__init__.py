@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+from ser_tinyml import files
 from ser_tinyml.data import folds
+from ser_tinyml.plots import style
 from ser_tinyml.plots.diagrams.board_stream import stream
 from ser_tinyml.plots.diagrams.effect import effect_sizes
 from ser_tinyml.plots.diagrams.generated import export
@@ -20,6 +25,7 @@ OF_MODELS = {
     "stream": stream,
 }
 OTHERS = ("splits", "effect_sizes")
+MADE_FROM = "diagrams.json"  # beside the pictures: the id of the model that they show
 
 
 def drawn(release: Release) -> dict[str, Figure]:
@@ -34,3 +40,18 @@ def drawn(release: Release) -> dict[str, Figure]:
     figures = {name: draw(release) for name, draw in OF_MODELS.items()}
     others = (splits(folds.read()), effect_sizes())
     return {**figures, **dict(zip(OTHERS, others, strict=True))}
+
+
+def write(folder: Path, release: Release) -> list[Path]:
+    """Draw all diagrams into a folder, and note beside them which model they show.
+
+    Returns
+    -------
+    paths
+        Of the pictures and of the note.
+    """
+    paths = []
+    for name, figure in drawn(release).items():
+        paths.append(style.save(figure, folder / f"{name}.png"))
+        plt.close(figure)
+    return [*paths, files.write_json(folder / MADE_FROM, {"model_id": release.model_id})]
