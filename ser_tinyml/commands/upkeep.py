@@ -222,3 +222,26 @@ RESULTS = Command(
     run=_results,
     in_checkout=True,
 )
+
+
+def _diagrams(options: argparse.Namespace) -> None:
+    from ser_tinyml.plots import diagrams, style
+    from ser_tinyml.provenance import ROOT
+    from ser_tinyml.tflite.release import Release
+
+    style.use()
+    for path in diagrams.write(ROOT / "images", Release.load()):
+        print(path.relative_to(ROOT).as_posix())
+
+
+DIAGRAMS = Command(
+    name="diagrams",
+    summary="draw the diagrams of the notebooks from the released model",
+    description="Draws into images/ what the notebooks explain: a step of the LSTM, the int8 "
+    "arithmetic, the exported files and the stream on the board, with the numbers of the released "
+    "model; two ways to split clips; and effect sizes.",
+    examples=("diagrams",),
+    options=lambda parser: None,
+    run=_diagrams,
+    in_checkout=True,
+)

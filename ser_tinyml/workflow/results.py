@@ -255,7 +255,7 @@ def card_section(found: dict[str, Any]) -> str:
 
 
 def _mean_on_the_card(summary: dict[str, Any], classes: Sequence[str]) -> list[str]:
-    """The same line on the model card."""
+    """The line of the model card in which each corpus counts the same."""
     alone = [summary[name] for name in sorted(corpora.pooled(set(summary) - {POOL}))]
     if len(alone) < 2:
         return []
