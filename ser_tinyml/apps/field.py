@@ -108,10 +108,10 @@ def answer(runner: Runner, features: np.ndarray, *, name: str, system: str) -> d
 
 
 def trained(folder: Path = RUN) -> list[System]:
-    """Systems that a run has models of, of those that the README names."""
+    """Systems that a run has models of, of those that the table of all names."""
     return [
         system
-        for system in map(registry.find, registry.in_readme())
+        for system in map(registry.find, registry.in_tables())
         if any(folder.glob(f"systems/trials/{system.name}-*/{TRIAL}"))
     ]
 

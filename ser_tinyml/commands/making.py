@@ -359,7 +359,7 @@ def _systems_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quick", action="store_true", help="train for a moment: shows that all works, no more"
     )
-    parser.add_argument("--publish", action="store_true", help="also into models/ and the README")
+    parser.add_argument("--publish", action="store_true", help="also into models/ and the docs")
 
 
 def _systems(options: argparse.Namespace) -> None:

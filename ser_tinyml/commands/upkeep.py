@@ -16,7 +16,7 @@ def _bench_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="of the numbers (default: runs/bench/features.json)",
     )
-    parser.add_argument("--publish", action="store_true", help="also into models/ and the README")
+    parser.add_argument("--publish", action="store_true", help="also into models/ and the docs")
 
 
 def _bench(options: argparse.Namespace) -> int:
@@ -201,7 +201,7 @@ def _results_options(parser: argparse.ArgumentParser) -> None:
         "runs",
         nargs="*",
         metavar="RUN",
-        help="names of runs; the lines of others stay (default: those of the README)",
+        help="names of runs; the lines of others stay (default: those of the docs)",
     )
 
 
@@ -214,7 +214,7 @@ def _results(options: argparse.Namespace) -> None:
 
 RESULTS = Command(
     name="results",
-    summary="the table and picture of the README, from runs",
+    summary="the tables and picture of README and docs, from runs",
     description="Collects the scores of finished runs and writes the table and the picture of "
     "the README.",
     examples=("results", "results release mine"),

@@ -99,4 +99,4 @@ SYSTEMS = (
     *(_published(kind) for kind in TITLES),
 )
 # The best one, the best in C, the smallest forest, and the best over the features as published.
-IN_README = ("light_svm", "light_mlp", "light_small", "light_published_svm")
+IN_TABLES = ("light_svm", "light_mlp", "light_small", "light_published_svm")

@@ -75,15 +75,15 @@ def chosen(name: str = "") -> list[System]:
     return list(_built_in()[name].values()) if name in _built_in() else [find(name)]
 
 
-def in_readme() -> list[str]:
-    """Names of the systems that the README shows; notebooks show all.
+def in_tables() -> list[str]:
+    """Names of the systems that the table of all shows; notebooks show all.
 
-    A module with very many says which in its ``IN_README``.
+    A module with very many says which in its ``IN_TABLES``.
     """
     found = []
     for module, systems in _built_in().items():
         told = importlib.import_module(f"{__package__}.{module}")
-        found += getattr(told, "IN_README", list(systems))
+        found += getattr(told, "IN_TABLES", list(systems))
     return found + sorted(_ADDED)
 
 

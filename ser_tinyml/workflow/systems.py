@@ -16,8 +16,7 @@ from ser_tinyml.provenance import ROOT
 from ser_tinyml.systems import registry, scores, trials
 from ser_tinyml.systems.face import System
 from ser_tinyml.systems.trials import Material
-from ser_tinyml.workflow import pipeline
-from ser_tinyml.workflow.readme import into_readme
+from ser_tinyml.workflow import pipeline, readme
 from ser_tinyml.workflow.results import PROTOCOLS
 from ser_tinyml.workflow.runs import Run, held
 from ser_tinyml.workflow.stages import COMPARE, FIELD, STAGES
@@ -143,22 +142,21 @@ def text(table: pd.DataFrame) -> str:
 
 
 def publish(table: pd.DataFrame, *, root: Path = ROOT) -> None:
-    """Write models/systems.json and the README's table."""
+    """Write models/systems.json and the table of the docs."""
     files.write_json(root / "models" / "systems.json", plain_numbers(table.to_dict("records")))
-    readme = files.read_bytes(root / "README.md").decode()
-    files.write_text(root / "README.md", into_readme(readme, markdown(table), name="systems"))
+    readme.put(markdown(table), name="systems", root=root)
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """The README's table: two lines a system, its own test and speakers never heard.
+    """The table of the docs: two lines a system, its own test and speakers never heard.
 
-    Of modules with very many systems it has some, see `registry.in_readme`.
+    Of modules with very many systems it has some, see `registry.in_tables`.
     """
     lines = [
         "| system | test, clips | UAR | accuracy | weighted F1 | quoted | an answer |",
         "|---|---|---|---|---|---|---|",
     ]
-    table = table[table["system"].isin(registry.in_readme())]
+    table = table[table["system"].isin(registry.in_tables())]
     shown = table[table["shipped"] & table["part"].isin([POOL, POOLED])]
     for line in shown.to_dict("records"):
         cells = [
