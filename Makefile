@@ -14,6 +14,7 @@ PAGE_READY := $(VENV)/ready-page
 ANALYSIS_READY := $(VENV)/ready-analysis
 SPARK_READY := $(VENV)/ready-spark
 SYSTEMS_READY := $(VENV)/ready-systems
+DOCS_READY := $(VENV)/ready-docs
 UV := uv==0.13.8
 
 DATA ?=
@@ -40,7 +41,10 @@ TAKES.bench := DATA PARAMS
 TAKES.emulate := PARAMS
 TAKES.page := PARAMS
 TAKES.page-test := TESTS
-TAKES.site :=
+TAKES.docs :=
+TAKES.docs-serve := PARAMS
+TAKES.docs-test := TESTS
+TAKES.site := PARAMS
 TAKES.site-serve := PARAMS
 TAKES.site-test := TESTS
 TAKES.tables := DATA PARAMS
@@ -51,11 +55,11 @@ TAKES.publish := RUN PARAMS
 TAKES.results := RUNS
 TAKES.lock := PARAMS
 TAKES.clean :=
-TARGETS := help run evaluate ablations compare test long-test lint bench emulate page page-test site site-serve site-test tables tables-test publish results lock clean spark spark-test systems systems-test
+TARGETS := help run evaluate ablations compare test long-test lint bench emulate page page-test site site-serve site-test tables tables-test publish results lock clean spark spark-test systems systems-test docs docs-serve docs-test
 .PHONY: $(TARGETS)
 
 GOALS := $(or $(MAKECMDGOALS),help)
-STRAY := $(filter-out $(TARGETS) $(READY) $(SITE_READY) $(PAGE_READY) $(ANALYSIS_READY) $(SPARK_READY) $(SYSTEMS_READY),$(GOALS))
+STRAY := $(filter-out $(TARGETS) $(READY) $(SITE_READY) $(PAGE_READY) $(ANALYSIS_READY) $(SPARK_READY) $(SYSTEMS_READY) $(DOCS_READY),$(GOALS))
 ifneq ($(STRAY),)
 $(error $(firstword $(STRAY)): expected one of $(TARGETS))
 endif
@@ -87,7 +91,11 @@ help:
 	@echo 'make lint                         the linter, and what the package keeps to, alone'
 	@echo 'make bench DATA=/path/to/corpora  feature extraction against the straightforward loop'
 	@echo 'make emulate                      the firmware on an emulated Cortex-M4F, bit for bit'
+	@echo 'make docs                         guides, notebooks and reference, in build/docs/html'
+	@echo 'make docs-serve                   the same, shown on this computer'
+	@echo 'make docs-test                    the same, tested: links, looks; and beside the page'
 	@echo 'make site                         the firmware as a web page, in site/dist'
+	@echo '    PARAMS="--docs build/docs/html"   the docs beside it, after make docs'
 	@echo 'make site-serve                   the same, shown on this computer'
 	@echo 'make site-test                    the same, tested in node and in Chromium'
 	@echo 'make page                         a web page for recordings, served by this computer'
@@ -164,13 +172,26 @@ $(SITE_READY): $(READY) pyproject.toml requirements.lock
 	@touch $@
 
 site: $(SITE_READY)
-	@$(PY) -m ser_tinyml site
+	@$(PY) -m ser_tinyml site $(PARAMS)
 
 site-serve: $(SITE_READY)
 	@$(PY) -m ser_tinyml site --serve $(PARAMS)
 
 site-test: $(SITE_READY)
 	@$(PY) -m pytest -m site $(TESTS)
+
+$(DOCS_READY): $(READY) pyproject.toml requirements.lock
+	@$(PY) -m pip --disable-pip-version-check install -q -e '.[docs]' -c requirements.lock
+	@touch $@
+
+docs: $(DOCS_READY)
+	@$(PY) -m docs.build
+
+docs-serve: $(DOCS_READY)
+	@$(PY) -m docs.build --serve $(PARAMS)
+
+docs-test: $(SITE_READY) $(DOCS_READY)
+	@$(PY) -m pytest -m docs $(TESTS)
 
 $(PAGE_READY): $(READY) pyproject.toml requirements.lock
 	@$(PY) -m pip --disable-pip-version-check install -q -e '.[page]' -c requirements.lock
@@ -214,7 +235,7 @@ results: $(READY)
 
 lock: $(READY)
 	@$(PY) -m pip --disable-pip-version-check install -q $(UV)
-	@$(PY) -m uv pip compile pyproject.toml --extra pipeline --extra teacher --extra test --extra site --extra page --extra analysis --extra spark --extra systems \
+	@$(PY) -m uv pip compile pyproject.toml --extra pipeline --extra teacher --extra test --extra site --extra page --extra analysis --extra spark --extra systems --extra docs \
 	    --quiet --universal --python-version 3.11 --no-header --no-annotate --output-file requirements.lock $(PARAMS)
 
 clean:

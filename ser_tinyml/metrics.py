@@ -81,6 +81,13 @@ def uar(truth: np.ndarray, answers: np.ndarray) -> float:
     ----------
     truth, answers [shape=(n,)]
         Class of each clip, from 0.
+
+    Examples
+    --------
+    Three of four answers are right, but of the rare class none:
+
+    >>> uar(np.array([0, 0, 0, 1]), np.array([0, 0, 0, 0]))
+    0.5
     """
     counts = np.bincount(truth)
     right = np.bincount(truth[truth == answers], minlength=len(counts))
@@ -118,6 +125,14 @@ def score_table(
     ------
     ValueError
         As :func:`score`, or if a column is missing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = pd.DataFrame({"corpus": ["TESS", "TESS", "SAVEE"], "label_id": [0, 1, 1]})
+    >>> table = score_table(rows, [0, 1, 0], classes=["calm", "angry"])
+    >>> table[["corpus", "n", "uar"]].to_dict("list")
+    {'corpus': ['SAVEE', 'TESS', 'all'], 'n': [1, 2, 3], 'uar': [0.0, 1.0, 0.75]}
     """
     for column in ("label_id", by):
         if column not in rows:
@@ -173,6 +188,16 @@ def predictions(
     ------
     ValueError
         If the probabilities have another shape.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = pd.DataFrame(
+    ...     {"key": ["a", "b"], "corpus": "own", "speaker": "anna", "label": ["calm", "angry"]}
+    ... )
+    >>> said = predictions(rows, [[0.9, 0.1], [0.6, 0.4]], classes=["calm", "angry"], threshold=0.8)
+    >>> said[["truth", "answer", "answered"]].to_dict("list")
+    {'truth': ['calm', 'angry'], 'answer': ['calm', 'calm'], 'answered': [True, False]}
     """
     probabilities = np.asarray(probabilities)
     if probabilities.shape != (len(rows), len(classes)):

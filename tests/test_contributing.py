@@ -1,4 +1,4 @@
-"""CONTRIBUTING: what it shows works as it stands there."""
+"""CONTRIBUTING and the guides that add something: what they point to is there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import pytest
 from ser_tinyml.provenance import ROOT
 
 TEXT = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-POINTED_TO = re.findall(r"`((?:ser_tinyml|tests|firmware|training)/[\w./]+)`", TEXT)
+GUIDES = sorted((ROOT / "docs").glob("new_*.md"))
+TEXTS = [TEXT, *(guide.read_text("utf-8") for guide in GUIDES)]
+POINTED_TO = re.findall(r"`((?:ser_tinyml|tests|firmware|training)/[\w./]+)`", "\n".join(TEXTS))
 
 
 def test_what_the_house_says_of_itself_is_what_is_tested():

@@ -78,6 +78,13 @@ class Predictor:
     ------
     DataError
         If TFLite Micro, or the module that stands for it, does not run the model.
+
+    Examples
+    --------
+    >>> predictor = Predictor(Release.load())
+    >>> answer = predictor.answer(np.zeros(16_000, np.float32))
+    >>> answer.guess, answer.reason, answer.duration_s
+    (None, 'silent', 1.0)
     """
 
     def __init__(self, release: Release) -> None:

@@ -122,7 +122,17 @@ def printable(name: str) -> str:
 
 
 def verdict(answer: Answer) -> str:
-    """An answer in a few words."""
+    """An answer in a few words.
+
+    Examples
+    --------
+    >>> answer = Answer(
+    ...     duration_s=2.0, probabilities={"calm": 0.3, "angry": 0.7}, guess="angry",
+    ...     answered=False, reason=None, utterances=[],
+    ... )
+    >>> verdict(answer)
+    'unsure (leaning to angry), 70%'
+    """
     if answer.guess is None:
         return f"no speech heard: {_SAID_OF[answer.reason]}"
     said = answer.label or f"unsure (leaning to {answer.guess})"

@@ -31,10 +31,13 @@ from ser_tinyml.tflite.release import Release
 SOURCE = ROOT / "site"
 OUTPUT = SOURCE / "dist"
 LONGEST_S = 600  # of a recording: a page holds all of it in memory
+BESIDE = "docs"  # folder of the docs below the page
 _PARTS = ("*.html", "*.css", "*.js", "*.svg", "*.webmanifest", "js/*.js")
 
 
-def build(output: str | Path = OUTPUT, *, source: str | Path = SOURCE) -> Path:
+def build(
+    output: str | Path = OUTPUT, *, source: str | Path = SOURCE, docs: str | Path | None = None
+) -> Path:
     """Make the page: its files, the firmware as WebAssembly, settings, and voices.
 
     Parameters
@@ -43,6 +46,9 @@ def build(output: str | Path = OUTPUT, *, source: str | Path = SOURCE) -> Path:
         Folder, made anew.
     source
         Folder of the page's own files.
+    docs
+        Folder of the docs, from ``make docs``: they come to lie in ``docs/`` below the page, and
+        each links to the other. None: the page stands alone, and links to no docs.
 
     Returns
     -------
@@ -52,9 +58,12 @@ def build(output: str | Path = OUTPUT, *, source: str | Path = SOURCE) -> Path:
     Raises
     ------
     DataError
-        If the compiler is missing, or the model and its golden clips do not fit each other.
+        If the compiler is missing, the model and its golden clips do not fit each other, or there
+        are no docs.
     """
     output, source = Path(output), Path(source)
+    if docs is not None and not (Path(docs) / "index.html").is_file():
+        raise DataError(f"{docs}: expected the docs, found no index.html: make docs")
     if output.exists() and not (output / "index.html").is_file() and any(output.iterdir()):
         raise DataError(f"{output}: expected a page or an empty folder, found other files")
     module = wasm.build()
@@ -69,8 +78,20 @@ def build(output: str | Path = OUTPUT, *, source: str | Path = SOURCE) -> Path:
         soundfile.write(sound, clip.waveform, golden.sample_rate, format="FLAC", subtype="PCM_16")
         files.write_bytes(output / "voices" / f"{clip.name}.flac", sound.getvalue())
     files.write_json(output / "settings.json", settings(golden))
+    if docs is not None:
+        _unveil(output / "index.html")
     _list(output)
+    if docs is not None:  # after the list: the page keeps its own files for use offline, not these
+        shutil.copytree(docs, output / BESIDE)
+        for path in sorted((output / BESIDE).rglob("*.html")):
+            _unveil(path)
     return output
+
+
+def _unveil(path: Path) -> None:
+    """Show what a page hides while nothing stands beside it: its link there."""
+    text = path.read_text("utf-8")
+    files.write_text(path, text.replace('class="beside" hidden', 'class="beside"'))
 
 
 def settings(golden: Golden) -> dict[str, Any]:
@@ -134,7 +155,9 @@ def _list(output: Path) -> None:
 
 
 def compressed_kb(folder: str | Path, only: str | None = None) -> float:
-    """Kilobytes of a page as a web server sends it, compressed; or of one file. Voices come later.
+    """Kilobytes of a page as a web server sends it, compressed; or of one file.
+
+    Voices come later, and docs that lie beside the page are no part of it.
 
     Parameters
     ----------
@@ -145,7 +168,7 @@ def compressed_kb(folder: str | Path, only: str | None = None) -> float:
     sizes = [
         len(gzip.compress((Path(folder) / name).read_bytes(), mtime=0))
         for name in names
-        if not name.startswith("voices/")
+        if not name.startswith(("voices/", f"{BESIDE}/"))
     ]
     return sum(sizes) / 1000
 
@@ -192,5 +215,5 @@ def server(folder: str | Path = OUTPUT, *, host: str, port: int) -> http.server.
     except OSError as error:
         raise DataError(
             f"port {port}: expected it to be free, found: {error.strerror}; another one: "
-            "ser-tinyml site --serve --port 8001"
+            f"--port {port + 1}"
         ) from error

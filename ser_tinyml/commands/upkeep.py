@@ -127,6 +127,9 @@ def _site_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", metavar="FOLDER", help="for the page, made anew (default: site/dist)"
     )
+    parser.add_argument(
+        "--docs", metavar="FOLDER", help="of the docs, from make docs, to lie beside the page"
+    )
     parser.add_argument("--serve", action="store_true", help="then show it, until ^C")
     parser.add_argument(
         "--host", default="127.0.0.1", help="to show it at (default: this computer alone)"
@@ -137,7 +140,7 @@ def _site_options(parser: argparse.ArgumentParser) -> None:
 def _site(options: argparse.Namespace) -> None:
     from ser_tinyml.apps import site
 
-    folder = site.build(options.output or site.OUTPUT)
+    folder = site.build(options.output or site.OUTPUT, docs=options.docs)
     print(
         f"{folder / 'index.html'}: {site.compressed_kb(folder):.0f} kB compressed, of which the "
         f"core {site.compressed_kb(folder, 'ser.wasm'):.0f}",
@@ -154,7 +157,7 @@ SITE = Command(
     summary="the firmware as a web page",
     description="Compiles the firmware to WebAssembly and makes a page around it, which runs it in "
     "the browser and can lie on any web server. Needs the compiler of the extra [site].",
-    examples=("site", "site --serve --port 8080"),
+    examples=("site", "site --serve --port 8080", "site --docs build/docs/html"),
     options=_site_options,
     run=_site,
     in_checkout=True,

@@ -39,6 +39,17 @@ class Gate:
         Whether the last frame was over the floor by more than onset_db.
     speech
         Whether the gate is open.
+
+    Examples
+    --------
+    A quiet room, then somebody speaks:
+
+    >>> from ser_tinyml.features import preset
+    >>> gate = Gate(LISTENING.gate(preset("default")))
+    >>> [gate.push(level).name for level in (-60, -60, -30, -30, -30)]
+    ['QUIET', 'QUIET', 'QUIET', 'ONSET', 'SPEECH']
+    >>> float(gate.floor_db), gate.speech
+    (-60.0, True)
     """
 
     def __init__(self, settings: GateSettings) -> None:

@@ -114,7 +114,14 @@ Message = dict[str, Any] | Audio | Level | Step | TestDone
 
 
 def encode(frame_type: int, sequence: int, payload: bytes = b"") -> bytes:
-    """A binary frame."""
+    """A binary frame.
+
+    Examples
+    --------
+    >>> frame = encode(FrameType.TEST_BEGIN, 0, bytes([0]))
+    >>> frame.hex(" ")
+    'a5 5a 01 00 00 01 00 00 31 18 5c 7b'
+    """
     if len(payload) > MOST_PAYLOAD:
         raise DataError(f"frame: expected at most {MOST_PAYLOAD} bytes, found {len(payload)}")
     body = HEADER.pack(frame_type, sequence & 0xFFFF, len(payload)) + payload
@@ -128,6 +135,12 @@ def message(frame: Frame) -> Message:
     ------
     BoardError
         If its type or size is not one of the protocol.
+
+    Examples
+    --------
+    >>> payload = struct.pack("<IffB", 7, -30.0, -55.5, 2)
+    >>> message(Frame(FrameType.LEVEL, 0, payload))
+    Level(frame=7, level_db=-30.0, floor_db=-55.5, gate=2)
     """
     data = frame.payload
     try:
@@ -166,6 +179,14 @@ class Decoder:
         Bytes that belonged to nothing.
     lost
         Frames that, by their numbers, did not come.
+
+    Examples
+    --------
+    >>> decoder = Decoder()
+    >>> decoder.push(b'{"event":"ok"}\\n' + encode(FrameType.TEST_END, 3)[:4])
+    [{'event': 'ok'}]
+    >>> decoder.push(encode(FrameType.TEST_END, 3)[4:])
+    [Frame(type=3, sequence=3, payload=b'')]
     """
 
     def __init__(self) -> None:
@@ -237,6 +258,12 @@ def clip_frames(samples: np.ndarray) -> list[tuple[FrameType, bytes]]:
     ----------
     samples [shape=(n,)]
         int16 at the board's rate.
+
+    Examples
+    --------
+    >>> frames = clip_frames(np.zeros(1000, np.int16))
+    >>> [(kind.name, len(payload)) for kind, payload in frames]
+    [('TEST_BEGIN', 1), ('TEST_AUDIO', 1024), ('TEST_AUDIO', 976), ('TEST_END', 0)]
     """
     data = samples.astype("<i2").tobytes()
     chunks = [data[i : i + 2 * CHUNK] for i in range(0, len(data), 2 * CHUNK)]

@@ -183,6 +183,12 @@ def with_pauses(
     -------
     samples [shape=(n,)]
         int16, noise of two units' deviation in the pauses.
+
+    Examples
+    --------
+    >>> samples = with_pauses([np.full(16_000, 0.5)], sample_rate=16_000, pause_s=1.0)
+    >>> len(samples) / 16_000, int(samples[24_000])
+    (3.0, 16384)
     """
     rng = np.random.default_rng(seed)
     parts = []
@@ -196,7 +202,13 @@ def with_pauses(
 def spoken_when(
     clips: Sequence[np.ndarray], *, sample_rate: int, pause_s: float = 1.5
 ) -> list[tuple[float, float]]:
-    """Seconds at which each clip begins and ends in what `with_pauses` makes of them."""
+    """Seconds at which each clip begins and ends in what `with_pauses` makes of them.
+
+    Examples
+    --------
+    >>> spoken_when([np.zeros(16_000), np.zeros(8_000)], sample_rate=16_000)
+    [(1.5, 2.5), (4.0, 4.5)]
+    """
     pause = round(pause_s * sample_rate)
     ends = np.cumsum([pause + len(clip) for clip in clips])
     return [

@@ -233,6 +233,11 @@ def mcnemar(first: Iterable[bool], second: Iterable[bool]) -> tuple[int, int, fl
         Clips that only one of them gets right.
     p
         Two-sided: how likely so uneven a count is where both are equally good.
+
+    Examples
+    --------
+    >>> mcnemar([True] * 9 + [False], [False] * 9 + [True])
+    (9, 1, 0.021484375)
     """
     first, second = np.asarray(first, bool), np.asarray(second, bool)
     only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())

@@ -79,6 +79,18 @@ def standard_error(table: pd.DataFrame, *, classes: Sequence[str], seed: int = 0
         As in `Counts.of`.
     seed
         Of the draws.
+
+    Examples
+    --------
+    >>> answers = pd.DataFrame(
+    ...     {
+    ...         "speaker": ["anna", "anna", "bob", "bob"],
+    ...         "truth": ["calm", "angry", "calm", "angry"],
+    ...         "answer": ["calm", "angry", "calm", "calm"],
+    ...     }
+    ... )
+    >>> 0 < standard_error(answers, classes=["calm", "angry"]) < 0.25
+    True
     """
     counts = Counts.of(table, classes=classes)
     found = _bootstrap(counts.uar, len(counts.n), seed=seed)

@@ -48,6 +48,11 @@ def experiment(name: str, *, folder: str | Path = EXPERIMENTS) -> dict[str, Any]
     ------
     DataError
         If there is no such experiment, or it is no mapping of names to values.
+
+    Examples
+    --------
+    >>> experiment("quick")["epochs"]
+    25
     """
     known = sorted(path.stem for path in Path(folder).glob("*.yaml"))
     if name not in known:

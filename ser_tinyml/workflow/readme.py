@@ -33,6 +33,11 @@ def into_readme(readme: str, table: str, *, name: str = "results") -> str:
     ------
     DataError
         If the marks are not there once each, in order.
+
+    Examples
+    --------
+    >>> into_readme("a\\n<!-- results -->\\nold\\n<!-- /results -->\\n", "new")
+    'a\\n<!-- results -->\\nnew\\n<!-- /results -->\\n'
     """
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     if [readme.count(begin), readme.count(end)] != [1, 1] or (

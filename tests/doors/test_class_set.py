@@ -16,7 +16,7 @@ from ser_tinyml.files import DataError
 from ser_tinyml.workflow import parameters
 from ser_tinyml.workflow.paths import Paths
 
-EXPERIMENT = contributing.example("Add a class set or a feature preset", "yaml")
+EXPERIMENT = contributing.example("new_classes", "yaml")
 NOTEBOOKS = contributing.ROOT / "notebooks"
 
 

@@ -15,7 +15,7 @@ from make_audio import record
 from ser_tinyml import files
 from ser_tinyml.data import demo
 
-PLUGIN = contributing.example("Add a corpus", "python")
+PLUGIN = contributing.example("new_corpus", "python")
 WALK = """
 import json, sys
 

@@ -15,7 +15,7 @@ import pytest
 from ser_tinyml.tflite.convert import SKETCH_OPERATORS
 
 pytestmark = pytest.mark.timeout(900)
-PLUGIN = contributing.example("Add a net", "python")
+PLUGIN = contributing.example("new_net", "python")
 ODD = '''
 """Nets that are not as they should be."""
 
@@ -160,7 +160,7 @@ def python(code: str, folder: Path, plugins: dict[str, str]) -> subprocess.Compl
 
 @pytest.fixture(scope="module")
 def walked(tmp_path_factory) -> dict[str, Any]:
-    """From rows to answers on TFLite Micro, with the net of CONTRIBUTING.md."""
+    """From rows to answers on TFLite Micro, with the net of docs/new_net.md."""
     done = python(WALK, tmp_path_factory.mktemp("net"), {"conv.py": PLUGIN, "odd.py": ODD})
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

@@ -12,7 +12,7 @@ from typing import Any
 import contributing
 import pytest
 
-PLUGIN = contributing.example("Add a system", "python")
+PLUGIN = contributing.example("new_system", "python")
 WALK = """
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The examples of CONTRIBUTING.md, so that they are what the tests run."""
+"""The examples of the guides that add something, so that they are what the tests run."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def example(heading: str, language: str) -> str:
-    """The first code block of a language below a heading of the second level."""
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    (section,) = re.findall(rf"(?ms)^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text)
-    return re.search(rf"(?ms)^```{language}\n(.*?)^```$", section)[1]
+def example(guide: str, language: str) -> str:
+    """The first code block of a language in a guide.
+
+    Parameters
+    ----------
+    guide
+        Its name in ``docs/``, for example "new_net".
+    """
+    text = (ROOT / "docs" / f"{guide}.md").read_text(encoding="utf-8")
+    return re.search(rf"(?ms)^```{language}\n(.*?)^```$", text)[1]

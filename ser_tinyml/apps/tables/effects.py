@@ -39,6 +39,12 @@ def as_heard(clips: pd.DataFrame) -> pd.DataFrame:
 
     Added are ``peak_db`` and ``rms_db``, in dB of full scale, and ``f0_median_st``, in semitones
     over 100 Hz: they are nearer to normal.
+
+    Examples
+    --------
+    >>> clips = pd.DataFrame({"peak": [1.0], "rms": [0.1], "f0_median_hz": [200.0]})
+    >>> as_heard(clips)[["peak_db", "rms_db", "f0_median_st"]].iloc[0].tolist()
+    [0.0, -20.0, 12.0]
     """
     levels = {f"{name}_db": 20 * np.log10(clips[name]) for name in ("peak", "rms")}
     return clips.assign(**levels, f0_median_st=12 * np.log2(clips["f0_median_hz"] / 100))

@@ -199,6 +199,11 @@ def instruction_cycles(mnemonic: str, operands: str) -> int:
 
     A single load takes 2 and is never overlapped with another, which the processor often does; a
     division takes its longest time. So the sum is rather too large.
+
+    Examples
+    --------
+    >>> instruction_cycles("ldr", "r0, [r1]"), instruction_cycles("push", "{r4-r6, lr}")
+    (2, 5)
     """
     name = mnemonic.split(".")[0]
     if name.startswith(SEVERAL):

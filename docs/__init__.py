@@ -1,0 +1,1 @@
+"""The site of the docs: what it is made of, and how. `make docs` makes it."""
