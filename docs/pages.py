@@ -81,6 +81,7 @@ SECTIONS = (
     Section(
         "How good it is",
         {
+            "scores": "docs/scores.md",
             "model_card": "models/MODEL_CARD.md",
             "numbers": "docs/numbers.md",
             "systems": "firmware/systems/README.md",

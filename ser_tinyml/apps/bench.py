@@ -141,7 +141,7 @@ def _loop(clips: pd.DataFrame, *, recordings: Path, progress: bool) -> np.ndarra
 
 
 def _ours(clips: pd.DataFrame, *, recordings: Path, progress: bool) -> np.ndarray:
-    """The same as the pipeline computes them."""
+    """The same features, computed by the pipeline."""
     variants = np.tile(extract.ORIGINAL_VARIANTS, len(clips))
     rows = pd.DataFrame({"key": clips["key"].repeat(2), "variant": variants})
     with tempfile.TemporaryDirectory() as folder:

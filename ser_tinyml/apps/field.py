@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -94,17 +95,31 @@ def predict(
         runner = runner or runner_of(chosen, model, shape=features.shape)
         if path is not None:
             chosen.write_picture(features, path)
-        found = runner.predict(features[np.newaxis])[0].tolist()
-        answer = dict(zip(runner.classes, found, strict=True))
-        print(_line(name, system, answer, in_json=in_json), flush=True)
+        print(_line(answer(runner, features, name=name, system=system), in_json), flush=True)
     return int(failed)
 
 
-def _line(name: str, system: str, answer: dict[str, float], *, in_json: bool) -> str:
-    label = max(answer, key=answer.get)
+def answer(runner: Runner, features: np.ndarray, *, name: str, system: str) -> dict[str, Any]:
+    """What a model answers to the features of one clip: file, system, label, probabilities."""
+    found = runner.predict(features[np.newaxis])[0].tolist()
+    probabilities = dict(zip(runner.classes, found, strict=True))
+    label = max(probabilities, key=probabilities.get)
+    return {"file": name, "system": system, "label": label, "probabilities": probabilities}
+
+
+def trained(folder: Path = RUN) -> list[System]:
+    """Systems that a run has models of, of those that the table of all names."""
+    return [
+        system
+        for system in map(registry.find, registry.in_tables())
+        if any(folder.glob(f"systems/trials/{system.name}-*/{TRIAL}"))
+    ]
+
+
+def _line(found: dict[str, Any], in_json: bool) -> str:
     if in_json:
-        about = {"file": name, "system": system, "label": label}
-        return json.dumps({**about, "probabilities": answer})
+        return json.dumps(found)
+    name, label, answer = (found[key] for key in ("file", "label", "probabilities"))
     rest = ", ".join(f"{one} {p:.0%}" for one, p in answer.items())
     return f"{printable(name)}: {label}, {answer[label]:.0%}  ({rest})"
 

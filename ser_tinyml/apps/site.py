@@ -139,7 +139,7 @@ def measured() -> dict[str, float] | None:
 
 
 def _model_id() -> str:
-    """Of the C++ sources that the module is made of."""
+    """The id of the model whose C++ is compiled into the module."""
     found = re.search(r'kLabelsId\[\] = "(\w+)"', (MODEL / "labels.h").read_text("utf-8"))
     if found is None:
         raise DataError(f"{MODEL / 'labels.h'}: expected a model's id, found none")

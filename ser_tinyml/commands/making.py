@@ -338,7 +338,15 @@ TABLES = Command(
 
 def _systems_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="FOLDER", required=True, help="folder of the corpora")
-    parser.add_argument("--system", metavar="NAME", help="one of them alone (default: all)")
+    parser.add_argument(
+        "--system",
+        metavar="NAME",
+        help="one of them alone, or compare: show side by side those that were trained "
+        "(default: all, and side by side)",
+    )
+    parser.add_argument(
+        "--ratings", metavar="FOLDER", help="listeners' votes on CREMA-D, to show people beside"
+    )
     parser.add_argument(
         "--song", metavar="FOLDER", help="sung recordings, for systems that learned from such"
     )
@@ -351,7 +359,7 @@ def _systems_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quick", action="store_true", help="train for a moment: shows that all works, no more"
     )
-    parser.add_argument("--publish", action="store_true", help="also into models/ and the README")
+    parser.add_argument("--publish", action="store_true", help="also into models/ and the docs")
 
 
 def _systems(options: argparse.Namespace) -> None:
@@ -365,17 +373,30 @@ def _systems(options: argparse.Namespace) -> None:
         )
     if options.quick and options.publish:
         raise DataError("systems: expected --publish without --quick, found both")
+    name = options.system or ""  # make hands over an empty name
     table = systems.run(
         runs.folder_of("systems-quick" if options.quick else "systems"),
         recordings=options.data,
         song=options.song or None,
-        name=options.system or "",  # make hands over an empty name
+        name=name,
         seeds=[int(seed) for seed in seeds],
         quick=options.quick,
+        beside=_beside(options) if name in ("", systems.SIDE_BY_SIDE) else None,
     )
     print(systems.text(table))
     if options.publish:
         systems.publish(table)
+
+
+def _beside(options: argparse.Namespace) -> dict[str, Any]:
+    """How the project's own net is trained that stands beside the systems: as the released one."""
+    from ser_tinyml.workflow import parameters
+
+    if options.quick:
+        found = {"epochs": 1, "augmented_rows": 1, "teachers": 0, "generations": 0}
+    else:
+        found = parameters.experiment("release")
+    return {**found, **({"ratings_dir": options.ratings} if options.ratings else {})}
 
 
 SYSTEMS = Command(
@@ -383,11 +404,13 @@ SYSTEMS = Command(
     summary="the field's other systems, on these recordings and folds",
     description="Trains each system of the field as its authors did and tests it as they did, then "
     "on the five folds of speakers that it never heard; exports it to what its authors ran it on, "
-    "and measures that. Runs into runs/systems; what is done is not done again. Exports need the "
-    "extra [systems].",
+    "and measures that. At the end all stand side by side with this project's own net in several "
+    "sizes, taught as the released one; that needs ser-tinyml download Whisper ESC-10. "
+    "Runs into runs/systems; what is done is not done again. Exports need the extra [systems].",
     examples=(
         "systems --data corpora",
         "systems --data corpora --system conv162 --seeds '0 1'",
+        "systems --data corpora --system compare --ratings ratings",
     ),
     options=_systems_options,
     run=_systems,

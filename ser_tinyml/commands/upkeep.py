@@ -16,7 +16,7 @@ def _bench_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="of the numbers (default: runs/bench/features.json)",
     )
-    parser.add_argument("--publish", action="store_true", help="also into models/ and the README")
+    parser.add_argument("--publish", action="store_true", help="also into models/ and the docs")
 
 
 def _bench(options: argparse.Namespace) -> int:
@@ -204,7 +204,7 @@ def _results_options(parser: argparse.ArgumentParser) -> None:
         "runs",
         nargs="*",
         metavar="RUN",
-        help="names of runs; the lines of others stay (default: those of the README)",
+        help="names of runs; the lines of others stay (default: those of the docs)",
     )
 
 
@@ -217,11 +217,34 @@ def _results(options: argparse.Namespace) -> None:
 
 RESULTS = Command(
     name="results",
-    summary="the table and picture of the README, from runs",
+    summary="the tables and picture of README and docs, from runs",
     description="Collects the scores of finished runs and writes the table and the picture of "
     "the README.",
     examples=("results", "results release mine"),
     options=_results_options,
     run=_results,
+    in_checkout=True,
+)
+
+
+def _diagrams(options: argparse.Namespace) -> None:
+    from ser_tinyml.plots import diagrams, style
+    from ser_tinyml.provenance import ROOT
+    from ser_tinyml.tflite.release import Release
+
+    style.use()
+    for path in diagrams.write(ROOT / "images", Release.load()):
+        print(path.relative_to(ROOT).as_posix())
+
+
+DIAGRAMS = Command(
+    name="diagrams",
+    summary="draw the diagrams of the notebooks from the released model",
+    description="Draws into images/ what the notebooks explain: a step of the LSTM, the int8 "
+    "arithmetic, the exported files and the stream on the board, with the numbers of the released "
+    "model; two ways to split clips; and effect sizes.",
+    examples=("diagrams",),
+    options=lambda parser: None,
+    run=_diagrams,
     in_checkout=True,
 )

@@ -64,7 +64,7 @@ class Hearing:
 
     @property
     def seconds(self) -> float:
-        """Of sound so far."""
+        """The length of the sound that was heard so far."""
         return self._count / self.rate
 
     @property

@@ -253,7 +253,7 @@ class Listener:
         return self.listen(samples, rate=rate).utterances
 
     def listen(self, samples: np.ndarray, *, rate: int, silence: int = 0) -> Heard:
-        """As `hear`, with what the gate says and all windows.
+        """Do what `hear` does, and give what the gate said and all windows too.
 
         Parameters
         ----------

@@ -427,7 +427,7 @@ def _chosen(base: Settings, names: Sequence[str] | None) -> list[Ablation]:
 
 
 def _without_outside(chosen: Sequence[Ablation], base: Settings) -> list[Ablation]:
-    """Those that no teacher from outside teaches; says that there were others."""
+    """Leave out what needs a teacher from outside, and say so."""
     print(f"left out, for there is no teacher_dir: what is {FROM_OUTSIDE}")
     return [one for one in chosen if not one.apply(base).recipe.training.outside]
 

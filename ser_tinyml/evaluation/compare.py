@@ -255,7 +255,7 @@ def _seed_error(run: Contender, contenders: Sequence[Contender]) -> float:
 
 
 def _conclusion(line: Mapping[str, float]) -> str:
-    """Of the numbers of a pair."""
+    """Say in words whether the difference of a pair of runs may be chance."""
     if np.isnan(line["low"]):
         return "one speaker: nothing can be said of others"
     if line["low"] <= 0 <= line["high"] or line["mcnemar_p"] > ALPHA:

@@ -127,7 +127,15 @@ def difference_interval(
 
 
 def _bootstrap(statistic: Callable[[np.ndarray], np.ndarray], count: int, *, seed: int):
-    """Of a statistic of the indices of speakers; None for fewer than two."""
+    """Draw speakers with replacement and compute a statistic of each draw.
+
+    Parameters
+    ----------
+    statistic
+        Of the indices of the speakers that were drawn.
+    count
+        Number of speakers; for fewer than two the result is None.
+    """
     if count < 2:
         return None
     return stats.bootstrap(

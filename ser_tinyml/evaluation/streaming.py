@@ -93,11 +93,11 @@ def play(
     return padded.astype(np.float32)
 
 
-def speech_end(samples: np.ndarray, *, rate: int) -> float:
-    """Second at which the speech of a clean recording ends.
+def speech_span(samples: np.ndarray, *, rate: int) -> tuple[float, float]:
+    """Seconds at which the speech of a clean recording begins and ends.
 
-    It is the end of the last frame of 32 ms, taken every 8 ms, whose power is at most 30 dB below
-    that of the loudest one.
+    It is from the first to the last frame of 32 ms, taken every 8 ms, whose power is at most 30 dB
+    below that of the loudest one.
 
     Parameters
     ----------
@@ -110,7 +110,12 @@ def speech_end(samples: np.ndarray, *, rate: int) -> float:
     power = np.square(audio.frames(whole, frame_length=length, hop_length=hop), dtype=np.float64)
     power = power.mean(axis=1)
     loud = np.flatnonzero(power >= power.max() * 10 ** (-SPEECH_RANGE_DB / 10))
-    return (int(loud[-1]) * hop + length) / rate
+    return int(loud[0]) * hop / rate, (int(loud[-1]) * hop + length) / rate
+
+
+def speech_end(samples: np.ndarray, *, rate: int) -> float:
+    """Second at which the speech of a clean recording ends, see `speech_span`."""
+    return speech_span(samples, rate=rate)[1]
 
 
 def evaluate(

@@ -101,6 +101,7 @@ def golden_clip(clip: GoldenClip, config: FeatureConfig) -> Figure:
     clipped = np.isin(values, (-128, 127)).mean()
     bottom.set(title=f"int8 input, {clipped:.1%} at its ends", xlabel="value", ylabel="count (log)")
     bottom.set(xlim=(-132, 132), yscale="log")
+    bottom.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     return figure
 
 

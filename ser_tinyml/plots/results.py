@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from ser_tinyml.plots.style import MODEL_COLOURS
 
@@ -171,3 +172,90 @@ def _scored(axis: Axes, line: dict[str, Any], place: int, *, colour: str) -> Non
         if not pd.isna(line[f"quoted_{name}"]):
             axis.plot(line[f"quoted_{name}"], at, "D", color="black")
         axis.vlines(line[f"majority_{name}"], at - 0.19, at + 0.19, color="black", linestyle=":")
+
+
+COST_AXES = {  # column of the table: name of the axis, and by how much it is divided
+    "flash_bytes": ("flash, KB", 1e3),
+    "milliseconds": ("ms from the last sample to the answer", 1.0),
+    "millijoules": ("mJ of the processor, for a clip of 2 s", 1.0),
+}
+FAMILIES = {  # beginning of a system's name: colour
+    "lstm": "#b8323c",
+    "light_published": "#8c8c8c",
+    "light": "#3b6fa0",
+    "mixtures": "#4d9a6a",
+    "conv162": "#e0a030",
+    "spectrogram": "#7a4fa3",
+}
+
+
+def costs(
+    table: pd.DataFrame, *, part: str, named: Sequence[str], people: float | None = None
+) -> Figure:
+    """How often systems are right about a stranger, against what an answer costs on the board.
+
+    What was counted on the emulated board with its features is filled. What does not run there
+    stands hollow in the last panel, for it has no cost.
+
+    Parameters
+    ----------
+    table
+        From `systems.common.table`.
+    part
+        Whose UAR is shown: the pool, or a corpus.
+    named
+        Systems that are named beside their points.
+    people
+        UAR of a single listener on the same clips, where it is known.
+    """
+    table = table[table[part].notna()]
+    on_board, others = table[table["emulated"]], table[~table["emulated"]].sort_values(part)
+    figure, axes = plt.subplots(1, 4, figsize=(14, 5.2), sharey=True, width_ratios=(3, 3, 3, 1.2))
+    for axis, (column, (label_, scale)) in zip(axes[:3], COST_AXES.items(), strict=True):
+        for name, line in on_board.iterrows():
+            _costing(axis, line[column] / scale, line, name, part=part, named=named, filled=True)
+        axis.set_xscale("log")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.margins(x=0.3)
+        axis.set_xlabel(label_)
+    for place, (name, line) in enumerate(others.iterrows()):
+        _costing(axes[3], place, line, name, part=part, named=named, filled=False)
+    axes[3].set_xticks([])
+    axes[3].margins(x=0.9)
+    axes[3].set_xlabel("not on the board")
+    if people is not None:
+        for axis in axes:
+            axis.axhline(people, color="black", linestyle="--", linewidth=1)
+        axes[0].annotate(
+            "a single listener", (0.02, people), xycoords=("axes fraction", "data"),
+            xytext=(0, 4), textcoords="offset points", size=9,
+        )  # fmt: skip
+    axes[0].set_ylabel("UAR on speakers never heard, four classes")
+    axes[0].axhline(0.25, color="0.6", linestyle=":")
+    return figure
+
+
+def _costing(
+    axis: Axes,
+    place: float,
+    line: pd.Series,
+    name: str,
+    *,
+    part: str,
+    named: Sequence[str],
+    filled: bool,
+) -> None:
+    colour = next(
+        (colour for family, colour in FAMILIES.items() if name.startswith(family)), "#34495e"
+    )
+    axis.errorbar(
+        place, line[part], yerr=line[f"{part}_sd"], fmt="o", color=colour, markersize=8,
+        markerfacecolor=colour if filled else "white", elinewidth=1, alpha=0.9,
+    )  # fmt: skip
+    if name in named:
+        axis.annotate(
+            line["title"].partition(" over ")[0], (place, line[part]), xytext=(7, 5),
+            textcoords="offset points", size=8.5, color=colour,
+        )  # fmt: skip

@@ -97,9 +97,11 @@ def stft(samples: np.ndarray, *, n_fft: int, hop_length: int) -> np.ndarray:
     spectrum [shape=(1 + n // hop_length, 1 + n_fft // 2)]
         Time first, so that each transform runs over neighbouring memory.
     """
+    import scipy.fft  # twice as fast as NumPy's; who only answers recordings need not have it
+
     padded = np.pad(samples, n_fft // 2)
     window = hann(n_fft, samples.dtype.str)
-    return np.fft.rfft(frames(padded, frame_length=n_fft, hop_length=hop_length) * window)
+    return scipy.fft.rfft(frames(padded, frame_length=n_fft, hop_length=hop_length) * window)
 
 
 def istft(spectrum: np.ndarray, *, hop_length: int, length: int) -> np.ndarray:
@@ -111,13 +113,13 @@ def istft(spectrum: np.ndarray, *, hop_length: int, length: int) -> np.ndarray:
     length
         Samples to return.
     """
+    import scipy.fft
+
     n_fft = 2 * (spectrum.shape[1] - 1)
     n_frames = min(len(spectrum), -(-(length + n_fft) // hop_length))
-    pieces = np.fft.irfft(spectrum[:n_frames], n=n_fft)
+    pieces = scipy.fft.irfft(spectrum[:n_frames], n=n_fft)
     pieces *= hann(n_fft, pieces.dtype.str)
-    total = np.zeros(max(n_fft + hop_length * (n_frames - 1), length + n_fft), pieces.dtype)
-    for index, piece in enumerate(pieces):
-        total[index * hop_length : index * hop_length + n_fft] += piece
+    total = _overlapped(pieces, hop_length=hop_length, length=length + n_fft)
     samples = total[n_fft // 2 : n_fft // 2 + length]
     weight = _window_weight(n_frames, n_fft, hop_length, length)
     return np.divide(samples, weight, out=samples, where=weight > np.finfo(np.float32).tiny)
@@ -125,11 +127,19 @@ def istft(spectrum: np.ndarray, *, hop_length: int, length: int) -> np.ndarray:
 
 @lru_cache(maxsize=256)
 def _window_weight(n_frames: int, n_fft: int, hop_length: int, length: int) -> np.ndarray:
-    square = hann(n_fft, "<f8") ** 2
-    total = np.zeros(max(n_fft + hop_length * (n_frames - 1), length + n_fft))
-    for index in range(n_frames):
-        total[index * hop_length : index * hop_length + n_fft] += square
+    squares = np.broadcast_to(hann(n_fft, "<f8") ** 2, (n_frames, n_fft))
+    total = _overlapped(squares, hop_length=hop_length, length=length + n_fft)
     return total[n_fft // 2 : n_fft // 2 + length]
+
+
+def _overlapped(pieces: np.ndarray, *, hop_length: int, length: int) -> np.ndarray:
+    """The sum of pieces [shape=(n, n_fft)] that begin a hop after each other; `length` at least."""
+    count, n_fft = pieces.shape
+    parts = n_fft // hop_length
+    total = np.zeros((max(count - 1 + parts, -(-length // hop_length)), hop_length), pieces.dtype)
+    for part in reversed(range(parts)):  # each sample takes its pieces in their order
+        total[part : part + count] += pieces[:, part * hop_length : (part + 1) * hop_length]
+    return total.reshape(-1)
 
 
 def time_stretch(samples: np.ndarray, *, rate: float, n_fft: int = 2048) -> np.ndarray:
@@ -152,22 +162,22 @@ def time_stretch(samples: np.ndarray, *, rate: float, n_fft: int = 2048) -> np.n
     hop_length = n_fft // 4
     spectrum = stft(samples, n_fft=n_fft, hop_length=hop_length)
     steps = np.arange(0, len(spectrum), rate, dtype=np.float64)
-    spectrum = np.concatenate([spectrum, np.zeros((2, spectrum.shape[1]), spectrum.dtype)])
-    magnitude = np.sqrt(spectrum.real**2 + spectrum.imag**2)
-    silent = magnitude == 0
-    spectrum[silent] = 1  # the angle of zero is taken as zero
-    unit = spectrum  # in place: what follows needs the directions only
-    unit.real /= np.where(silent, 1, magnitude)
-    unit.imag /= np.where(silent, 1, magnitude)
+    magnitude = np.zeros((len(spectrum) + 2, spectrum.shape[1]), spectrum.real.dtype)
+    level = np.abs(spectrum, out=magnitude[:-2])
+    tiny = np.finfo(level.dtype).tiny
+    unit = np.ones(magnitude.shape, spectrum.dtype)
+    np.multiply(spectrum, 1 / np.maximum(level, tiny), out=unit[:-2])
+    silent = level < tiny
+    if silent.any():
+        unit[:-2][silent] = 1  # what has no inverse has no angle: taken as zero
+    advance = unit[1:] * unit[:-1].conj()
+    at = steps.astype(int)
     stretched = np.empty((len(steps), spectrum.shape[1]), spectrum.dtype)
-    phasor = unit[0].copy()
-    for out, step in zip(stretched, steps, strict=True):  # frame by frame stays in the cache
-        at, part = int(step), step % 1
-        weight = (1 - part) * magnitude[at] + part * magnitude[at + 1]
-        np.multiply(phasor.real, weight, out=out.real)
-        np.multiply(phasor.imag, weight, out=out.imag)
-        phasor *= unit[at + 1]
-        phasor *= unit[at].conj()
+    stretched[0] = unit[0]
+    for step in range(1, len(steps)):
+        np.multiply(stretched[step - 1], advance[at[step - 1]], out=stretched[step])
+    part = (steps % 1).astype(magnitude.dtype)[:, np.newaxis]
+    stretched *= (1 - part) * magnitude[at] + part * magnitude[at + 1]
     return istft(stretched, hop_length=hop_length, length=int(round(len(samples) / rate)))
 
 

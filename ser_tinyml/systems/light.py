@@ -98,3 +98,5 @@ SYSTEMS = (
     _true("extra", name="small", title="extra trees of 60 KB", most_bytes=SMALL_BYTES, trees=40),
     *(_published(kind) for kind in TITLES),
 )
+# The best one, the best in C, the smallest forest, and the best over the features as published.
+IN_TABLES = ("light_svm", "light_mlp", "light_small", "light_published_svm")

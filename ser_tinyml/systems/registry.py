@@ -73,3 +73,27 @@ def chosen(name: str = "") -> list[System]:
     if not name:
         return [find(one) for one in names()]
     return list(_built_in()[name].values()) if name in _built_in() else [find(name)]
+
+
+def in_tables() -> list[str]:
+    """Names of the systems that the table of all shows; notebooks show all.
+
+    A module with very many says which in its ``IN_TABLES``.
+    """
+    found = []
+    for module, systems in _built_in().items():
+        told = importlib.import_module(f"{__package__}.{module}")
+        found += getattr(told, "IN_TABLES", list(systems))
+    return found + sorted(_ADDED)
+
+
+def listed(text: str) -> list[System]:
+    """The systems of a list of names, or of modules, with spaces between; "all" is all.
+
+    Raises
+    ------
+    DataError
+        If there is none of a name.
+    """
+    names = [""] if text == "all" else text.split()
+    return list({system.name: system for name in names for system in chosen(name)}.values())

@@ -20,6 +20,11 @@ SCORES = ("uar", "accuracy", "weighted_f1", "macro_f1")
 BASELINE = ("majority_accuracy", "majority_uar")
 # Of an export, as `face.Exported` names it.
 COSTS = ("bytes", "flash_bytes", "ram_bytes", "milliseconds", "millijoules", "on", "same")
+NUMBERS = {  # columns of `summary`
+    *("n", "trials", "parameters", "macs", *SCORES, *BASELINE, *(set(COSTS) - {"on"})),
+    *(f"{score}_sd" for score in SCORES),
+    *(f"quoted_{score}" for score in SCORES),
+}
 
 
 def of_trials(trials: Sequence[Trial]) -> pd.DataFrame:
@@ -60,6 +65,12 @@ def kinds(trial: Trial) -> list[str]:
     with np.load(trial.folder / ANSWERS) as stored:
         names = [name.removesuffix("_test") for name in stored.files if name.endswith("_test")]
     return sorted(names, key=lambda name: (name != MODEL, name))
+
+
+def shipped_kind(trial: Trial) -> str:
+    """The kind of answers that a trial's system is known by; its model's, where it has no such."""
+    shipped = registry.find(trial.system).shipped
+    return shipped if shipped in kinds(trial) else MODEL
 
 
 def summary(trials: Sequence[Trial]) -> pd.DataFrame:

@@ -199,7 +199,7 @@ def _check_labels(
 
 
 def _folders(parameters: Mapping[str, Any]) -> dict[str, str]:
-    """Those of some parameters that are folders."""
+    """Choose the parameters that name folders."""
     return {n: value for n, value in parameters.items() if n.endswith(FOLDER) and value}
 
 

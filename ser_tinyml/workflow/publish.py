@@ -37,7 +37,8 @@ FOLDERS = {  # these become exactly what the run made
     ("05_export", "golden"): f"{FIRMWARE}/golden",
 }
 READMES = ("README.md", f"{FIRMWARE}/README.md", "models/README.md", "data/README.md")
-IMAGES = "images"  # no picture but those that one of these shows, or the model card
+DOCS = "docs"
+IMAGES = "images"  # no picture but those that a README or a page of the docs shows, or the card
 PICTURE = re.compile(rb"\bimages/([\w.-]+\.png)")
 METRICS = "models/metrics.json"
 INDEX = STAGES[0]  # which the stages of research follow
@@ -182,8 +183,9 @@ def _notebooks(
 
 
 def _shown(root: Path, card: bytes) -> list[str]:
-    """Names of the pictures in images/ that a README or the model card shows."""
-    texts = [card, *((root / name).read_bytes() for name in READMES if (root / name).is_file())]
+    """Names of the pictures in images/ that a README, the docs or the model card show."""
+    places = [path for path in (root / name for name in READMES) if path.is_file()]
+    texts = [card, *(path.read_bytes() for path in [*places, *(root / DOCS).glob("*.md")])]
     return sorted({name.decode() for text in texts for name in PICTURE.findall(text)})
 
 

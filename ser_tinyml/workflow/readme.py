@@ -1,4 +1,4 @@
-"""Numbers and tables in the README, between marks."""
+"""Numbers and tables in the README and the docs, between marks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,21 @@ from ser_tinyml import files
 from ser_tinyml.files import DataError
 from ser_tinyml.provenance import ROOT
 
-FIRMWARE_README = "firmware/arduino_nano33/README.md"
+PLACES = {  # mark: the file that has it
+    "evaluation": "README.md",
+    "emulated": "README.md",
+    "emulate": "firmware/arduino_nano33/README.md",
+    "results": "docs/scores.md",
+    "systems": "docs/scores.md",
+    "bench": "docs/numbers.md",
+}
+
+
+def put(text: str, *, name: str, root: Path) -> None:
+    """Put a text between the marks of a name, in the file that has them."""
+    path = root / PLACES[name]
+    before = files.read_bytes(path).decode()
+    files.write_text(path, into_readme(before, text, name=name))
 
 
 def into_readme(readme: str, table: str, *, name: str = "results") -> str:
@@ -29,7 +43,8 @@ def into_readme(readme: str, table: str, *, name: str = "results") -> str:
     if [readme.count(begin), readme.count(end)] != [1, 1] or (
         readme.index(begin) > readme.index(end)
     ):
-        raise DataError(f"README.md: expected {begin} and after it {end}, once each")
+        place = PLACES.get(name, "README.md")
+        raise DataError(f"{place}: expected {begin} and after it {end}, once each")
     head, rest = readme.split(begin)
     return f"{head}{begin}\n{table}\n{end}{rest.split(end)[1]}"
 
@@ -49,12 +64,12 @@ def publish_emulated(metrics: dict[str, Any], *, root: Path = ROOT) -> None:
         f"{metrics['ram_bytes'] / 1000:.0f} kB of RAM. No board was at hand, and a real one, which "
         "waits for its flash, is slower."
     )
-    _write(root / FIRMWARE_README, f"```text\n{table(metrics)}\n```", name="emulate")
-    _write(root / "README.md", sentence, name="emulated")
+    put(f"```text\n{table(metrics)}\n```", name="emulate", root=root)
+    put(sentence, name="emulated", root=root)
 
 
 def publish_bench(result: dict[str, Any], *, root: Path = ROOT) -> None:
-    """Put what `bench` measured into models/bench.json and the README."""
+    """Put what `bench` measured into models/bench.json and the docs."""
     files.write_json(root / "models" / "bench.json", result)
     sentence = (
         f"`make bench`, on {result['cores']} cores: the published recipe's two rows for each of "
@@ -62,9 +77,4 @@ def publish_bench(result: dict[str, Any], *, root: Path = ROOT) -> None:
         f"fast as by the straightforward librosa loop beside it, equal to "
         f"{result['largest_difference']:.0e}."
     )
-    _write(root / "README.md", sentence, name="bench")
-
-
-def _write(path: Path, text: str, *, name: str) -> None:
-    readme = files.read_bytes(path).decode()
-    files.write_text(path, into_readme(readme, text, name=name))
+    put(sentence, name="bench", root=root)

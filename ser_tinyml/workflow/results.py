@@ -17,8 +17,8 @@ from ser_tinyml.plots import results as plots
 from ser_tinyml.plots import style
 from ser_tinyml.provenance import ROOT
 from ser_tinyml.sound import degrade
+from ser_tinyml.workflow import readme
 from ser_tinyml.workflow.parameters import EXPERIMENTS
-from ser_tinyml.workflow.readme import into_readme
 from ser_tinyml.workflow.runs import Run
 from ser_tinyml.workflow.stages import RESEARCH
 
@@ -255,7 +255,7 @@ def card_section(found: dict[str, Any]) -> str:
 
 
 def _mean_on_the_card(summary: dict[str, Any], classes: Sequence[str]) -> list[str]:
-    """The same line on the model card."""
+    """The line of the model card in which each corpus counts the same."""
     alone = [summary[name] for name in sorted(corpora.pooled(set(summary) - {POOL}))]
     if len(alone) < 2:
         return []
@@ -333,7 +333,7 @@ def four_classes(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def publish(run_dirs: Sequence[str | Path], *, root: Path = ROOT) -> pd.DataFrame:
-    """Write models/results.json, images/results.png and the README's table from finished runs.
+    """Write models/results.json, images/results.png and the tables of README and docs from runs.
 
     The lines of other runs stay as they are.
 
@@ -351,8 +351,6 @@ def publish(run_dirs: Sequence[str | Path], *, root: Path = ROOT) -> pd.DataFram
     files.write_json(place, results)
     style.use()
     style.save(plots.by_test(four_classes(results)), root / "images" / "results.png")
-    readme = files.read_bytes(root / "README.md").decode()
-    readme = into_readme(readme, markdown(results))
-    readme = into_readme(readme, evaluation_markdown(results), name="evaluation")
-    files.write_text(root / "README.md", readme)
+    readme.put(markdown(results), name="results", root=root)
+    readme.put(evaluation_markdown(results), name="evaluation", root=root)
     return pd.DataFrame(results)

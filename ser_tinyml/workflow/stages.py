@@ -23,8 +23,10 @@ STAGES = (
 # What the settings are worth, what a few clips of a voice are, and how the corpora sound; no model
 # needs them.
 RESEARCH = ("07_evaluate", "08_ablations", "09_your_voice", "10_corpora")
-# What the field's systems score; each is named after a module of `ser_tinyml.systems`.
-FIELD = ("11_conv162", "12_spectrogram", "13_light")
+# What the field's systems score; each is named after a module of `ser_tinyml.systems`. Then all of
+# them side by side.
+COMPARE = "14_compare"
+FIELD = ("11_conv162", "12_spectrogram", "13_light", COMPARE)
 ALL = (*STAGES, *RESEARCH, *FIELD)
 FOLLOWS = dict(zip(STAGES[1:], STAGES, strict=False)) | dict.fromkeys(
     (*RESEARCH, *FIELD), STAGES[0]
@@ -74,7 +76,11 @@ LITERALS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "test_folds": ("some of 0 to 4 with spaces between", lambda text: _numbers(text, below=5)),
 }
 # What a function checks that raises DataError, by parameter.
-CHECKS = {"led_colours": "ser_tinyml.device.export.colours:check"}
+CHECKS = {
+    "led_colours": "ser_tinyml.device.export.colours:check",
+    "net_sizes": "ser_tinyml.systems.sizes:sizes",
+    "systems_shown": "ser_tinyml.systems.registry:listed",
+}
 # Names out of a table, by parameter: how they are separated, where the table is. "all" is all.
 NAMES = {
     "conditions": (", ", "ser_tinyml.sound.degrade:CONDITIONS"),

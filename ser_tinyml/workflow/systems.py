@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,13 @@ from ser_tinyml.provenance import ROOT
 from ser_tinyml.systems import registry, scores, trials
 from ser_tinyml.systems.face import System
 from ser_tinyml.systems.trials import Material
-from ser_tinyml.workflow import pipeline
-from ser_tinyml.workflow.readme import into_readme
+from ser_tinyml.workflow import pipeline, readme
 from ser_tinyml.workflow.results import PROTOCOLS
 from ser_tinyml.workflow.runs import Run, held
-from ser_tinyml.workflow.stages import FIELD, STAGES
+from ser_tinyml.workflow.stages import COMPARE, FIELD, STAGES
 
 TABLE = "systems.csv"
+SIDE_BY_SIDE = "compare"  # the name that asks for all systems side by side, and no other training
 SAID = ("system", "test", "part", "kind", "n", "uar", "uar_sd", "accuracy", "weighted_f1")
 
 
@@ -34,9 +34,11 @@ def run(
     name: str = "",
     seeds: Sequence[int] = (0,),
     quick: bool = False,
+    beside: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Train, test and export systems, show them in their notebooks, and write the table.
 
+    With `beside`, all that were trained stand side by side at the end, with the project's own net.
     What is done is not done again, so that a run that was stopped goes on where it was.
 
     Parameters
@@ -48,9 +50,11 @@ def run(
     song
         Folder of sung recordings, for systems that take such.
     name
-        Of a system, or of a module with several; empty: all.
+        Of a system, or of a module with several; `SIDE_BY_SIDE`: none; empty: all.
     quick
         Train each for a moment only: shows that all works, and says nothing of its scores.
+    beside
+        Parameters of the notebook that shows all side by side; None: it is left out.
 
     Returns
     -------
@@ -62,7 +66,7 @@ def run(
     DataError
         If there is no such system, or the recordings do not allow its tests.
     """
-    chosen = registry.chosen(name)
+    chosen = registry.chosen(name) if name != SIDE_BY_SIDE else []
     pipeline.run(folder, recordings=recordings, stages=STAGES[:1])
     material = material_of(folder, recordings=recordings, song=song)
     found = []
@@ -72,10 +76,13 @@ def run(
                 print(line)
             done = trials.run(system, material, seeds=seeds, quick=quick)
             found.append(scores.summary(done))
-        table = _written(Path(folder) / TABLE, pd.concat(found, ignore_index=True))
+        table = _written(Path(folder) / TABLE, found)
     given = {"seeds": " ".join(map(str, seeds)), "quick": quick}
     given |= {"song_dir": song} if song else {}
     stages = notebooks_of(chosen)
+    if beside is not None:
+        stages.append(COMPARE)
+        given |= {**beside, "systems_shown": " ".join(table["system"].unique())}
     if stages:  # always: an export that could not be made before may be there now
         pipeline.run(folder, recordings=recordings, stages=stages, parameters=given, force=True)
     return table
@@ -110,14 +117,19 @@ def left_out(system: System) -> list[str]:
     ]
 
 
-def _written(path: Path, table: pd.DataFrame) -> pd.DataFrame:
-    """Write a table; lines of systems that are not in it stay."""
+def _written(path: Path, found: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Write tables as one; lines of systems that are not in them stay."""
+    tables = list(found)
     if path.is_file():
         before = files.read_table(path)
-        others = before[~before["system"].isin(table["system"])].copy()
-        for name in table.select_dtypes("number"):  # what was not measured is read as empty text
+        new = {name for table in tables for name in table["system"]}
+        others = before[~before["system"].isin(new)].copy()
+        for name in scores.NUMBERS & set(others):  # what was not measured is read as empty text
             others[name] = pd.to_numeric(others[name], errors="coerce")
-        table = pd.concat([others, table], ignore_index=True) if len(others) else table
+        tables = [others, *tables] if len(others) else tables
+    if not tables:
+        raise DataError(f"{path}: expected systems that were trained, found none: train one first")
+    table = pd.concat(tables, ignore_index=True)
     order = {name: place for place, name in enumerate(registry.names())}
     table = table.sort_values("system", key=lambda names: names.map(order), kind="stable")
     files.write_table(path, table)
@@ -130,18 +142,21 @@ def text(table: pd.DataFrame) -> str:
 
 
 def publish(table: pd.DataFrame, *, root: Path = ROOT) -> None:
-    """Write models/systems.json and the README's table."""
+    """Write models/systems.json and the table of the docs."""
     files.write_json(root / "models" / "systems.json", plain_numbers(table.to_dict("records")))
-    readme = files.read_bytes(root / "README.md").decode()
-    files.write_text(root / "README.md", into_readme(readme, markdown(table), name="systems"))
+    readme.put(markdown(table), name="systems", root=root)
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """The README's table: two lines a system, its own test and speakers never heard."""
+    """The table of the docs: two lines a system, its own test and speakers never heard.
+
+    Of modules with very many systems it has some, see `registry.in_tables`.
+    """
     lines = [
         "| system | test, clips | UAR | accuracy | weighted F1 | quoted | an answer |",
         "|---|---|---|---|---|---|---|",
     ]
+    table = table[table["system"].isin(registry.in_tables())]
     shown = table[table["shipped"] & table["part"].isin([POOL, POOLED])]
     for line in shown.to_dict("records"):
         cells = [

@@ -123,3 +123,19 @@ def test_the_table_has_a_row_for_what_was_read():
     ]
     said = [row["answer"] for row in page.table(answers)]
     assert said == ["unsure, leaning to x", "no speech heard (silent)"]
+
+
+def test_each_system_that_was_trained_has_a_tab(monkeypatch):
+    testing = pytest.importorskip("streamlit.testing.v1")
+    from ser_tinyml.apps import field
+    from ser_tinyml.systems import registry
+
+    known = [registry.find(name) for name in ("mixtures", "spectrogram")]
+    monkeypatch.setattr(field, "trained", lambda: known)
+    shown = testing.AppTest.from_file(page.__file__, default_timeout=60).run()
+    assert not shown.exception
+    assert [tab.label for tab in shown.tabs] == [
+        *("The board's network", "Gaussian mixtures", "CNN")
+    ]
+    said = [markdown.value for markdown in shown.markdown]
+    assert any("It takes a picture of a spectrogram, too." in text for text in said)

@@ -94,3 +94,42 @@ def test_systems_are_bars_beside_what_is_quoted_of_them() -> None:
     assert [bar.get_width() for bar in random.patches] == [0.5, 0.6]
     assert [line.get_xdata().tolist() for line in random.lines] == [[0.61]]  # the diamond alone
     assert [len(axis.containers) for axis in (random, speakers)] == [2, 4]  # bars, and spreads
+
+
+def priced(people: float | None = None):
+    table = pd.DataFrame(
+        {
+            "title": ["LSTM 128/64", "MLP over 64 features", "SVM over 64 features"],
+            "pooled": [0.74, 0.6, 0.62],
+            "pooled_sd": [0.03, 0.02, np.nan],
+            "flash_bytes": [220e3, 52e3, np.nan],
+            "milliseconds": [6.6, 9.1, np.nan],
+            "millijoules": [3.1, 5.0, np.nan],
+            "emulated": [True, True, False],
+        },
+        index=["lstm_128_64", "light_mlp", "light_svm"],
+    )
+    return plots.costs(table, part="pooled", named=["lstm_128_64", "light_svm"], people=people)
+
+
+def test_what_runs_on_the_board_stands_at_its_cost_and_what_does_not_stands_apart() -> None:
+    figure = priced(people=0.58)
+    flash, time, energy, others = figure.axes
+    places = [line.lines[0].get_xdata()[0] for line in flash.containers]
+    assert places == pytest.approx([220, 52])
+    assert [line.lines[0].get_xdata()[0] for line in time.containers] == pytest.approx([6.6, 9.1])
+    assert [line.lines[0].get_ydata()[0] for line in others.containers] == [0.62]
+    filled = [
+        line.lines[0].get_markerfacecolor() for line in (*flash.containers, *others.containers)
+    ]
+    assert filled[0] == plots.FAMILIES["lstm"] and filled[2] == "white"
+    said = [text.get_text() for axis in figure.axes for text in axis.texts]
+    assert said.count("LSTM 128/64") == 3 and "SVM" in said and "MLP" not in said
+    assert "a single listener" in said
+    figure.canvas.draw()  # ticks are numbers: mathematics in texts is off
+    labels = [text.get_text() for axis in figure.axes for text in axis.get_xticklabels()]
+    assert any(labels) and not any("$" in label for label in labels)
+
+
+def test_nobody_is_shown_where_people_are_not_known() -> None:
+    assert "a single listener" not in [t.get_text() for a in priced().axes for t in a.texts]

@@ -35,6 +35,15 @@ def test_time_stretch_of_digital_silence_is_librosas(voice) -> None:
     )
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_time_stretch_of_sounds_too_faint_to_have_a_direction(voice, dtype) -> None:
+    limits = np.finfo(dtype)
+    for level in (limits.tiny, limits.smallest_subnormal * 8):
+        found = audio.time_stretch((voice * level).astype(dtype), rate=0.9)
+        assert np.isfinite(found).all()
+        assert np.abs(found).max() <= 2 * level
+
+
 @pytest.mark.parametrize("semitones", [-2, 0.7])
 def test_pitch_shift_is_librosas(voice, semitones) -> None:
     np.testing.assert_allclose(

@@ -154,6 +154,8 @@ class Headless:
         parameters = {
             "recordings_dir": self.parameters["recordings_dir"],
             **{"quick": True, "seeds": "0", "test_folds": "0"},
+            **{"systems_shown": "mixtures light_tree", "net_sizes": "128/64"},
+            **{"epochs": 1, "augmented_rows": 1},  # 07's trial, which is there
         }
         return pipeline.run(self.run.folder, parameters=parameters, stages=FIELD)
 

@@ -10,7 +10,7 @@ from toy_notebooks import EVALUATION, part
 from ser_tinyml import files
 from ser_tinyml.files import DataError
 from ser_tinyml.workflow import results
-from ser_tinyml.workflow.readme import into_readme
+from ser_tinyml.workflow.readme import PLACES, into_readme
 
 SCORE = {"n": 4, "accuracy": 0.51, "uar": 0.42, "majority_accuracy": 0.4}
 RUN = {
@@ -143,24 +143,27 @@ def test_publishing_twice_changes_nothing(tmp_path) -> None:
     runs = [tmp_path / "real", tmp_path / "clip_random"]
     write_evaluation(runs[0])
     write_run(runs[1])
-    readme = tmp_path / "README.md"
-    marks = (f"<!-- {name} -->\nstale\n<!-- /{name} -->\n" for name in ("evaluation", "results"))
-    readme.write_text("head\n" + "".join(marks) + "tail\n", encoding="utf-8")
+    places = {"evaluation": "README.md", "results": "docs/scores.md"}
+    for name, place in places.items():
+        text = f"head\n<!-- {name} -->\nstale\n<!-- /{name} -->\ntail\n"
+        files.write_text(tmp_path / place, text)
     results.publish(runs, root=tmp_path)
-    written = ["README.md", "models/results.json", "images/results.png"]
+    written = [*places.values(), "models/results.json", "images/results.png"]
     first = [(tmp_path / name).read_bytes() for name in written]
     results.publish(runs, root=tmp_path)
     assert [(tmp_path / name).read_bytes() for name in written] == first
     results.publish(runs[:1], root=tmp_path)  # the other's lines stay
     assert [(tmp_path / name).read_bytes() for name in written] == first
-    text = readme.read_text(encoding="utf-8")
-    assert text.startswith("head\n") and text.endswith("tail\n") and "stale" not in text
-    assert text.index("**71.0 %**") < text.index("<!-- results -->") < text.index("72.88 %")
+    for place, said in {"README.md": "**71.0 %**", "docs/scores.md": "72.88 %"}.items():
+        text = (tmp_path / place).read_text(encoding="utf-8")
+        assert text.startswith("head\n") and text.endswith("tail\n") and "stale" not in text
+        assert said in text
 
 
 def test_a_readme_without_marks_is_refused() -> None:
-    with pytest.raises(DataError, match="README"):
-        into_readme("no marks", "table")
+    for name, place in {"evaluation": "README.md", "results": "docs/scores.md"}.items():
+        with pytest.raises(DataError, match=f"^{place}: expected <!-- {name} -->"):
+            into_readme("no marks", "table", name=name)
 
 
 def test_a_picture_holds_measured_results_of_four_classes() -> None:
@@ -170,9 +173,12 @@ def test_a_picture_holds_measured_results_of_four_classes() -> None:
     assert {line.get("classes", 4) for line in shown} == {4}
 
 
-def test_the_readme_shows_the_committed_results() -> None:
+def test_readme_and_docs_show_the_committed_results() -> None:
     committed = files.read_json(results.ROOT / "models" / "results.json")
-    readme = (results.ROOT / "README.md").read_text(encoding="utf-8")
-    shown = into_readme(readme, results.markdown(committed))
-    evaluation = results.evaluation_markdown(committed)
-    assert into_readme(shown, evaluation, name="evaluation") == readme
+    texts = {
+        "results": results.markdown(committed),
+        "evaluation": results.evaluation_markdown(committed),
+    }
+    for name, text in texts.items():
+        shown = (results.ROOT / PLACES[name]).read_text(encoding="utf-8")
+        assert into_readme(shown, text, name=name) == shown

@@ -1,4 +1,4 @@
-"""`make systems`: from recordings to the table of all systems, and its rows in the README."""
+"""`make systems`: from recordings to the table of all systems, and its place in the docs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import small_systems as small
 from ser_tinyml import __main__ as command_line
 from ser_tinyml import files
 from ser_tinyml.files import DataError
-from ser_tinyml.systems import registry, trials
+from ser_tinyml.systems import light, registry, trials
 from ser_tinyml.workflow import pipeline, systems
 
 
@@ -54,11 +54,12 @@ def test_a_table_of_systems_grows_and_keeps_the_lines_of_others(run_dir, capsys)
     assert lines[3].startswith("| Another | speakers never heard, 120 | ")
 
 
-def test_the_table_goes_into_the_readme(run_dir, tmp_path) -> None:
+def test_the_table_goes_into_the_docs(run_dir, tmp_path) -> None:
     table = systems.run(run_dir, recordings=run_dir.parent / "recordings", name="small")
-    files.write_text(tmp_path / "README.md", "a\n<!-- systems -->\n<!-- /systems -->\nb\n")
+    place = tmp_path / "docs" / "scores.md"
+    files.write_text(place, "a\n<!-- systems -->\n<!-- /systems -->\nb\n")
     systems.publish(table, root=tmp_path)
-    text = (tmp_path / "README.md").read_text()
+    text = place.read_text()
     assert systems.markdown(table) in text and text.startswith("a\n") and text.endswith("b\n")
     known = files.read_json(tmp_path / "models" / "systems.json")
     assert [line["system"] for line in known] == ["small"] * len(table)
@@ -83,3 +84,36 @@ def test_a_notebook_shows_the_systems_of_its_module_and_waits_for_all_of_them(mo
     both = registry.chosen("conv162")
     assert systems.notebooks_of([small.SYSTEM, *both]) == ["98_conv162"]
     assert systems.notebooks_of(both[1:]) == []
+
+
+def test_side_by_side_trains_no_system_and_shows_those_that_were(run_dir, monkeypatch) -> None:
+    given = {"recordings": run_dir.parent / "recordings", "beside": {"epochs": 1}}
+    with pytest.raises(DataError, match="expected systems that were trained, found none"):
+        systems.run(run_dir, name=systems.SIDE_BY_SIDE, **given)
+    systems.run(run_dir, name="small", recordings=given["recordings"])
+    asked = []
+    monkeypatch.setattr(pipeline, "run", lambda folder, **named: asked.append(named))
+    monkeypatch.setattr(trials, "run", lambda *given, **named: pytest.fail("trained"))
+    table = systems.run(run_dir, name=systems.SIDE_BY_SIDE, **given)
+    assert set(table["system"]) == {"small"}
+    shown = asked[-1]
+    assert shown["stages"] == ["14_compare"]
+    assert shown["parameters"]["systems_shown"] == "small" and shown["parameters"]["epochs"] == 1
+
+
+def test_the_table_shows_some_of_a_module_with_many_and_all_others() -> None:
+    shown = registry.in_tables()
+    assert set(light.IN_TABLES) < {system.name for system in light.SYSTEMS}
+    assert [name for name in shown if name.startswith("light")] == list(light.IN_TABLES)
+    assert {"conv162", "conv162_board", "mixtures", "spectrogram"} <= set(shown)
+    with small.registered():
+        assert registry.in_tables() == [*shown, "small"]
+
+
+def test_a_list_of_systems_names_each_once() -> None:
+    every = registry.names()
+    assert [one.name for one in registry.listed("all")] == every
+    found = [one.name for one in registry.listed("mixtures conv162 conv162_board")]
+    assert found == ["mixtures", "conv162", "conv162_board"]
+    with pytest.raises(DataError, match="system: expected one of "):
+        registry.listed("mixtures none")

@@ -52,7 +52,7 @@ class Table:
 
     @property
     def path(self) -> str:
-        """Where it lies below the folder of tables, without its ending."""
+        """The path of the table below the folder of tables, without its ending."""
         return self.name if self.name in ("clips", "left_out") else f"star/{self.name}"
 
 
@@ -201,7 +201,7 @@ def dictionary(labels: Sequence[str]) -> pd.DataFrame:
 
 
 def package(labels: Sequence[str]) -> dict[str, Any]:
-    """The same for programs, with keys: a Data Package (https://datapackage.org)."""
+    """Describe the tables for programs: a Data Package (https://datapackage.org) with keys."""
     resources = []
     for table in tables(labels):
         fields = [

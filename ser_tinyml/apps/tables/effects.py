@@ -178,7 +178,7 @@ def _column(means: pd.DataFrame, emotion: str) -> pd.Series:
 
 
 def _deviation(clips: pd.DataFrame, measure: str) -> pd.Series:
-    """Of clips of one speaker in one emotion, of every corpus; NaN: not known."""
+    """The standard deviation within one speaker and emotion, by corpus; NaN: not known."""
     known = clips.dropna(subset=measure)
     cells = known.groupby(["corpus", "speaker", "emotion"])[measure]
     squares = ((known[measure] - cells.transform("mean")) ** 2).groupby(known["corpus"]).sum()
@@ -203,7 +203,9 @@ def _interval(
 
 
 def _complete(clips: pd.DataFrame, measure: str) -> list[np.ndarray] | None:
-    """Of each corpus, mean and variance of every speaker in every emotion that all corpora have.
+    """Mean and variance of a measure, by corpus, speaker and emotion.
+
+    Only emotions that all corpora have are taken, and only speakers who have all of these.
 
     Returns
     -------
@@ -224,7 +226,7 @@ def _complete(clips: pd.DataFrame, measure: str) -> list[np.ndarray] | None:
 
 
 def _drawn(groups: Sequence[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
-    """As many speakers of each corpus, with replacement."""
+    """Draw as many speakers of each corpus as it has, with replacement."""
     return [group[rng.integers(0, len(group), len(group))] for group in groups]
 
 

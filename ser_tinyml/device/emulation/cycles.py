@@ -52,7 +52,7 @@ class Cost:
 
     @property
     def milliseconds(self) -> float:
-        """Of one call, at the board's clock."""
+        """The time of one call, at the board's clock."""
         return 1e3 * self.cycles / CLOCK_HZ
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from ser_tinyml.device.emulation.cycles import (
     measure,
 )
 from ser_tinyml.device.emulation.toolchain import build, check_tools, sections
-from ser_tinyml.device.golden import Golden
+from ser_tinyml.device.golden import Golden, GoldenClip
 from ser_tinyml.device.virtual import with_pauses
 from ser_tinyml.files import DataError
 from ser_tinyml.provenance import ROOT
@@ -100,10 +100,8 @@ def report(
     kernel
         What engine 1's kernel made of the golden clips, and what a step of it took.
     """
-    step = costs[STEP]
-    frame_ms = sum(costs[name].milliseconds for name in FRAME if name in costs)
-    stack = settings["kStack"]
-    step_s = stack * settings["kHopLength"] / settings["kSampleRate"]
+    step, frame_ms = costs[STEP], _frame_ms(costs)
+    stack, step_s = settings["kStack"], _step_s(settings)
     engines = {
         "direct": _engine(step, compared, frames_ms=stack * frame_ms, step_s=step_s),
         "tflm": _engine(kernel[1], kernel[0], frames_ms=stack * frame_ms, step_s=step_s),
@@ -114,7 +112,6 @@ def report(
         features=stack * frame_ms / (1e3 * step_s),
         engine=kernel[1].milliseconds / (1e3 * step_s),
     )
-    code = sum(sizes.get(name, 0) for name in (".core", ".library", ".constructors", ".core_data"))
     numbers = {
         **compared,
         "stages": {
@@ -134,13 +131,67 @@ def report(
         # after a step's last sample: one frame's features, then the network
         "answer_ms": frame_ms + step.milliseconds,
         "share": share,
+        **_memory(sizes),
+        "power_model": [asdict(state) for state in power],
+    }
+    return {**numbers, "kept": _kept(numbers, inputs=settings["kInputCount"])}
+
+
+def costs_of(folder: Path, model: str | Path, clips: Sequence[GoldenClip]) -> dict[str, Any]:
+    """What a model costs on the emulated board with the direct engine.
+
+    Parameters
+    ----------
+    folder
+        To build in; is made, and must not be there.
+    model
+        Folder with its generated sources.
+    clips
+        Some of its golden clips.
+
+    Returns
+    -------
+    costs
+        identical (clips that are answered as by TFLite Micro, bit for bit), flash_bytes, ram_bytes,
+        code_bytes, table_bytes, frame_ms, step_ms, milliseconds (from a step's last sample to the
+        answer), share (of the processor while a window is open).
+    """
+    settings = read_settings(model)
+    program = build(folder, model)
+    compared = compare(clips, answers(program, clips))
+    costs = measure(program)
+    step, frame_ms = costs[STEP], _frame_ms(costs)
+    engine = _engine(
+        step, compared, frames_ms=settings["kStack"] * frame_ms, step_s=_step_s(settings)
+    )
+    return {
+        "identical": engine["identical"],
+        "frame_ms": frame_ms,
+        "step_ms": step.milliseconds,
+        "milliseconds": frame_ms + step.milliseconds,
+        "share": engine["share"],
+        **_memory({name: size for name, _, size in sections(program)}),
+    }
+
+
+def _frame_ms(costs: Mapping[str, Cost]) -> float:
+    """What the features of a frame take."""
+    return sum(costs[name].milliseconds for name in FRAME if name in costs)
+
+
+def _step_s(settings: Mapping[str, Any]) -> float:
+    """Seconds from a step of the network to the next."""
+    return settings["kStack"] * settings["kHopLength"] / settings["kSampleRate"]
+
+
+def _memory(sizes: Mapping[str, int]) -> dict[str, int]:
+    code = sum(sizes.get(name, 0) for name in (".core", ".library", ".constructors", ".core_data"))
+    return {
         "code_bytes": code,
         "table_bytes": sizes[".tables"],
         "flash_bytes": code + sizes[".tables"],
         "ram_bytes": sizes.get(".core_data", 0) + sizes[".core_bss"],
-        "power_model": [asdict(state) for state in power],
     }
-    return {**numbers, "kept": _kept(numbers, inputs=settings["kInputCount"])}
 
 
 def _kept(numbers: Mapping[str, Any], *, inputs: int) -> dict[str, bool]:

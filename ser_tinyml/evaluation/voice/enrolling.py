@@ -58,7 +58,12 @@ class Enrolment:
 
     @classmethod
     def of_tracks(cls, tracks: Iterable[np.ndarray]) -> Self:
-        """From the pitch of some sentences, each [shape=(frames, 2)] as `features.pitch_track`.
+        """Take the mean pitch of some sentences.
+
+        Parameters
+        ----------
+        tracks
+            Of each sentence, what `features.pitch_track` gives [shape=(frames, 2)].
 
         Raises
         ------

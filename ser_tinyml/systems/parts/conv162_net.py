@@ -50,13 +50,15 @@ class Settings:
     fit: FitSettings = field(default_factory=lambda: FitSettings(epochs=24, patience=6))
 
 
-def build(filters: Sequence[int], n_classes: int, *, batch_size: int | None = None) -> keras.Model:
-    """The net: normalised features [shape=(batch, 162, 1)] to probabilities."""
+def build(
+    filters: Sequence[int], n_classes: int, *, count: int = COUNT, batch_size: int | None = None
+) -> keras.Model:
+    """The net: normalised features [shape=(batch, count, 1)] to probabilities."""
     from ser_tinyml.nets.keras import keras
 
     layers = keras.layers
     wide, middle, narrow = filters
-    features = keras.Input((COUNT, 1), batch_size=batch_size)
+    features = keras.Input((count, 1), batch_size=batch_size)
     hidden = _convolution(features, wide)
     hidden = layers.Activation("relu")(hidden)
     hidden = _pooled(_convolution(hidden, wide))
@@ -91,7 +93,7 @@ class ConvNet:
     ----------
     net
         Of `build`.
-    mean, std [shape=(162,)]
+    mean, std [shape=(count,)]
         Of the training rows.
     settings
         It was trained with.
@@ -111,14 +113,14 @@ class ConvNet:
         self.settings = settings
 
     def normalised(self, features: np.ndarray) -> np.ndarray:
-        """What the net takes, float32 [shape=(n, 162, 1)]."""
+        """What the net takes, float32 [shape=(n, count, 1)]."""
         values = (features - self.mean) / self.std
         if self.settings.limit:
             values = np.clip(values, -self.settings.limit, self.settings.limit)
         return values.astype(np.float32)[..., np.newaxis]
 
     def predict(self, features: np.ndarray) -> np.ndarray:
-        """Probabilities [shape=(n, n_classes)] of features [shape=(n, 162)]."""
+        """Probabilities [shape=(n, n_classes)] of features [shape=(n, count)]."""
         return keras_fit.predict(self.net, self.normalised(features))
 
     def size(self) -> dict[str, float]:
@@ -137,9 +139,9 @@ def load(folder: Path) -> ConvNet:
     """Read what `ConvNet.save` wrote; how it was fitted is not kept."""
     shape, classes = files.read_json(folder / SHAPE), files.read_json(folder / LABELS)
     settings = Settings(filters=tuple(shape["filters"]), limit=shape["limit"])
-    net = build(settings.filters, len(classes))
-    keras_fit.load_weights(net, folder / NET)
     scale = files.read_arrays(folder / SCALE)
+    net = build(settings.filters, len(classes), count=len(scale["mean"]))
+    keras_fit.load_weights(net, folder / NET)
     return ConvNet(net, scale["mean"], scale["std"], classes=classes, settings=settings)
 
 
@@ -148,7 +150,7 @@ def train(lesson: Lesson, settings: Settings) -> ConvNet:
     keras_fit.begin(lesson.seed)
     features = np.asarray(lesson.train.features, np.float64)
     mean, std = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-12)
-    net = build(settings.filters, len(lesson.classes))
+    net = build(settings.filters, len(lesson.classes), count=len(mean))
     model = ConvNet(
         net,
         mean.astype(np.float32),

@@ -82,7 +82,7 @@ class Device final : private ListenerSink, private ParserSink {
 
   LedState led();
 
-  // The last decision that was final, for whoever tells it on; `number` counts them.
+  // The last final decision, for code that passes it on, as Bluetooth does; `number` counts them.
   struct Told {
     std::uint32_t number;
     Decision decision;

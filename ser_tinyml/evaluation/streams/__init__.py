@@ -1,0 +1,1 @@
+"""Longer streams of one speaker, in which the emotion changes."""

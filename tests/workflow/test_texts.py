@@ -1,0 +1,70 @@
+"""Numbers in the texts of README and docs are those of the metrics files."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from ser_tinyml import files
+from ser_tinyml.provenance import ROOT
+
+SCORES, FRONT = "docs/scores.md", "README.md"
+
+
+def text(place: str) -> str:
+    """Without the blocks that commands write, which have tests of their own."""
+    whole = (ROOT / place).read_text("utf-8")
+    return re.sub(r"<!-- (\w+) -->.*?<!-- /\1 -->", "", whole, flags=re.S)
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+@pytest.fixture(scope="module")
+def known() -> dict[str, str]:
+    """What is measured, as the texts say it."""
+    metrics = files.read_json(ROOT / "models" / "metrics.json")
+    found, voice = metrics["07_evaluate"], metrics["09_your_voice"]["summary"]
+    choices, people = found["choices"]["pooled"], found["people"]
+    unsure, sounds = found["unsure"]["all"], found["nobody_speaks"].values()
+    answered, of_all = (int(sum(one[name] for one in sounds)) for name in ("sum", "size"))
+    return {
+        "development": f"score {percent(choices['development folds'])}",
+        "others": percent(choices["other folds"]),
+        "listener": f"UAR {percent(people['one listener']['uar'])}",
+        "listeners": f"in {percent(people['all listeners, by majority']['uar'])}",
+        "net": f"this net in {percent(people['the net']['uar'])}",
+        "agreed": f"is right in {percent(people['the net']['uar_agreed_80'])}",
+        "answered": f"{unsure['coverage']:.0%} of the clips".replace("%", " %"),
+        "right": f"{unsure['answered_accuracy']:.0%} of these answers".replace("%", " %"),
+        "savee": f"only {100 * found['unsure_by_corpus']['SAVEE']['answered_accuracy']:.0f} %",
+        "streamed": f"{100 * found['streaming']['answered']:.0f} % and "
+        f"{100 * found['streaming']['answered_accuracy']:.0f} %",
+        "sounds": f"{percent(answered / of_all)} get an emotion",
+        "of sounds": f"({answered} of {of_all})",
+        "adapted": "gains {:.0f} points of UAR with one clip a label, {:.0f} with five and "
+        "{:.0f} with ten".format(*(voice["mean of speakers"][k] for k in ("1", "5", "10"))),
+    }
+
+
+FRONT_SAYS = ("development", "others", "listener", "listeners", "net", "right", "sounds")
+SCORES_SAY = (*FRONT_SAYS, "agreed", "answered", "savee", "streamed", "of sounds")
+
+
+@pytest.mark.parametrize(
+    ("place", "what"),
+    [
+        *((FRONT, what) for what in FRONT_SAYS),
+        *((SCORES, what) for what in SCORES_SAY),
+        ("docs/own_voice.md", "adapted"),
+    ],
+)
+def test_a_number_is_the_measured_one(known, place, what) -> None:
+    assert known[what] in text(place)
+
+
+def test_the_front_page_can_be_read_in_five_minutes() -> None:
+    words = re.sub(r"```.*?```|^\|.*\|$|\]\([^)]*\)", " ", text(FRONT), flags=re.S | re.M).split()
+    assert len(words) < 5 * 200
