@@ -106,6 +106,7 @@ help:
 	@echo 'make spark-test                   the same in small; both need Java 17'
 	@echo 'make publish RUN=release          put a run'"'"'s model, figures, C++ and notebooks in place'
 	@echo '    PARAMS=--research             only notebooks 07 and later, which follow 01: the model stays'
+	@echo 'make publish PARAMS=--first-steps execute notebook 00, which belongs to no run'
 	@echo 'make results                      the table and picture of the README, from runs'
 	@echo 'make lock                         requirements.lock from pyproject.toml'
 	@echo '    PARAMS=--upgrade              with the newest versions'
@@ -228,8 +229,8 @@ spark-test: $(SPARK_READY)
 	@$(PY) -m pytest -m spark $(TESTS)
 
 publish: $(READY)
-	@[ -n "$$RUN" ] || { echo 'make publish RUN=release' >&2; exit 1; }
-	@$(PY) -m ser_tinyml publish "$$RUN" $(PARAMS)
+	@[ -n "$$RUN$(PARAMS)" ] || { echo 'make publish RUN=release' >&2; exit 1; }
+	@$(PY) -m ser_tinyml publish $${RUN:+"$$RUN"} $(PARAMS)
 
 results: $(READY)
 	@$(PY) -m ser_tinyml results $(RUNS)
