@@ -185,6 +185,8 @@ def test_run_chooses_folder_and_stages(line, folder, stages, monkeypatch):
     [
         ("run --run ../evil", "run '../evil': expected a name"),
         ("publish ../../evil", "run '../../evil': expected a name"),
+        ("publish", "publish: expected the name of a run or --first-steps, found neither"),
+        ("publish release --first-steps", "publish: expected the name of a run or --first-steps"),
         ("run epochs", "epochs: expected NAME=VALUE, for example epochs=3"),
         ("run --experiment nonsense", "experiment 'nonsense': expected one of "),
     ],

@@ -48,6 +48,7 @@ def test_a_slip_is_refused(arguments, said):
         (["tables", "DATA=x", "PARAMS=jobs=1"], ' tables --data "$DATA" jobs=1'),
         (["compare", "RUNS=a b"], " compare a b"),
         (["publish", "RUN=x", "PARAMS=--synthetic"], " --synthetic"),
+        (["publish", "PARAMS=--first-steps"], " --first-steps"),
         (["test", "TESTS=tests/data -k demo"], " --dist loadfile tests/data -k demo"),
         (["long-test", "TESTS=tests/device"], " -m long tests/device"),
     ],

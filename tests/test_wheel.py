@@ -27,8 +27,9 @@ pytestmark = pytest.mark.slow
 
 
 def run(*command: str | Path, cwd: Path, status: int = 0) -> subprocess.CompletedProcess:
-    """Run a program that knows nothing of this repository."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    """Run a program that knows nothing of this repository, nor of the compiler of its tests."""
+    ours = ("PYTHONPATH", "CXX")
+    environment = {name: value for name, value in os.environ.items() if name not in ours}
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
     assert done.returncode == status, done.stderr
     return done

@@ -165,7 +165,7 @@ SITE = Command(
 
 
 def _publish_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="name of the run, as release")
+    parser.add_argument("run", metavar="RUN", nargs="?", help="name of the run, as release")
     parser.add_argument(
         "--synthetic", action="store_true", help="also if it was trained on synthetic speech"
     )
@@ -174,15 +174,27 @@ def _publish_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="only notebooks 07 and later: the released model stays",
     )
+    parser.add_argument(
+        "--first-steps",
+        action="store_true",
+        help="execute notebook 00, which belongs to no run, and put its outputs in",
+    )
 
 
 def _publish(options: argparse.Namespace) -> None:
+    from ser_tinyml.files import DataError
     from ser_tinyml.provenance import ROOT
     from ser_tinyml.workflow import publish, runs
 
-    folder = runs.folder_of(options.run)
-    how = {"synthetic": options.synthetic, "research": options.research}
-    for path in publish.publish(folder, **how):
+    if bool(options.run) == options.first_steps:
+        found = "both" if options.run else "neither"
+        raise DataError(f"publish: expected the name of a run or --first-steps, found {found}")
+    if options.first_steps:
+        changed = publish.publish_first_steps()
+    else:
+        how = {"synthetic": options.synthetic, "research": options.research}
+        changed = publish.publish(runs.folder_of(options.run), **how)
+    for path in changed:
         print(path.relative_to(ROOT).as_posix())
 
 
@@ -192,7 +204,7 @@ PUBLISH = Command(
     description="Copies what a finished run made to where the repository keeps it: the released "
     "model, its C++ and golden clips, the pictures and the executed notebooks. Prints what "
     "changed; writes nothing unless it can write all.",
-    examples=("publish release", "publish release --research"),
+    examples=("publish release", "publish release --research", "publish --first-steps"),
     options=_publish_options,
     run=_publish,
     in_checkout=True,

@@ -68,7 +68,7 @@ def published(
     given: dict[str, Any],
     players: bool,
 ) -> bytes:
-    """The repository's notebook with a run's outputs, without what changes from run to run.
+    """The repository's notebook with a run's outputs, and a cell that names the run.
 
     Parameters
     ----------
@@ -80,6 +80,39 @@ def published(
     Raises
     ------
     DataError
+        As `with_outputs`.
+    """
+    recordings = given.get("recordings_dir")
+    book = with_outputs(source, executed, stage=stage, players=players, recordings=recordings)
+    position = 1 + next(
+        i for i, cell in enumerate(book.cells) if PARAMETERS in cell.metadata.get("tags", [])
+    )
+    book.cells.insert(position, _note(run_name, given))
+    return as_bytes(book)
+
+
+def with_outputs(
+    source: nbformat.NotebookNode,
+    executed: nbformat.NotebookNode,
+    *,
+    stage: str,
+    players: bool,
+    recordings: str | None = None,
+) -> nbformat.NotebookNode:
+    """A notebook with the outputs of its execution, without what changes from run to run.
+
+    Parameters
+    ----------
+    stage
+        Name of the notebook, for messages.
+    players
+        Keep audio players: only where all sound is synthetic.
+    recordings
+        Folder whose name must not show.
+
+    Raises
+    ------
+    DataError
         If the executed notebook's code is not the repository's, or an output shows a path of the
         machine it was made on.
     """
@@ -87,7 +120,6 @@ def published(
     book.metadata = nbformat.from_dict(KERNEL)
     cells, made = code_cells(book), code_cells(executed)
     _check_code(cells, made, stage=stage)
-    recordings = given.get("recordings_dir")
     for number, (cell, other) in enumerate(zip(cells, made, strict=True), start=1):
         outputs = _merged(_clean(output, players=players) for output in other.outputs)
         cell.outputs = [_without_path(output, recordings) for output in outputs]
@@ -101,10 +133,11 @@ def published(
                 f"{stage}, cell {cell.get('id')}: expected outputs without a path of this machine, "
                 f"found {found[0]}"
             )
-    position = 1 + next(
-        i for i, cell in enumerate(book.cells) if PARAMETERS in cell.metadata.get("tags", [])
-    )
-    book.cells.insert(position, _note(run_name, given))
+    return book
+
+
+def as_bytes(book: nbformat.NotebookNode) -> bytes:
+    """A notebook as its file holds it."""
     return (nbformat.writes(book, version=4).rstrip("\n") + "\n").encode("utf-8")
 
 

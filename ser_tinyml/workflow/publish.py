@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import nbformat
+import numpy as np
+from PIL import Image
 
 from ser_tinyml import files
 from ser_tinyml.files import DataError
 from ser_tinyml.provenance import ROOT
 from ser_tinyml.workflow import notebooks, pipeline, results
-from ser_tinyml.workflow.execution import EXECUTED
+from ser_tinyml.workflow.execution import EXECUTED, execute
 from ser_tinyml.workflow.paths import Paths
 from ser_tinyml.workflow.runs import DONE, Run
 from ser_tinyml.workflow.stages import FIELD, FOLLOWS, RESEARCH, STAGES
@@ -43,6 +50,9 @@ PICTURE = re.compile(rb"\bimages/([\w.-]+\.png)")
 METRICS = "models/metrics.json"
 INDEX = STAGES[0]  # which the stages of research follow
 BESIDE = (*RESEARCH, *FIELD)  # published where a run has them
+FIRST_STEPS = "00_first_steps"  # the notebook of no run: it speaks all its sound itself
+COLOURS = 128  # of a picture in it, which is to be read on a slow line too
+NEARLY_WHITE = 248
 
 
 def publish(
@@ -122,6 +132,60 @@ def _publish_research(run: Run, root: Path) -> list[Path]:
     about["name"] = known["run"]["name"]
     new[METRICS] = _json({**known, **metrics, "run": about})
     return _put(root, new, keep=[path.relative_to(root).as_posix() for path in _earlier(root)])
+
+
+def publish_first_steps(*, root: str | Path = ROOT, progress: bool = True) -> list[Path]:
+    """Execute the notebook that belongs to no run, and put its outputs into it.
+
+    It reads no recording, so audio players stay. Pictures get few colours, or it would be three
+    times as large.
+
+    Parameters
+    ----------
+    root
+        The repository.
+    progress
+        Show a progress bar and what the cells print.
+
+    Returns
+    -------
+    The notebook; nothing if the same outputs were there already.
+
+    Raises
+    ------
+    DataError
+        If a cell fails, or an output shows a path of this machine.
+    """
+    folder = Path(root).resolve() / "notebooks"
+    path = folder / f"{FIRST_STEPS}.ipynb"
+    source = notebooks.read_notebook(path)
+    with tempfile.TemporaryDirectory() as temporary:
+        execute(*(source, FIRST_STEPS, Path(temporary), {}), paths=Paths(folder), progress=progress)
+        executed = notebooks.read_notebook(Path(temporary) / EXECUTED)
+    book = notebooks.with_outputs(source, executed, stage=FIRST_STEPS, players=True)
+    for cell in notebooks.code_cells(book):
+        for output in cell.outputs:
+            _fewer_colours(output)
+    data = notebooks.as_bytes(book)
+    if data == path.read_bytes():
+        return []
+    return [files.write_bytes(path, data)]
+
+
+def _fewer_colours(output: nbformat.NotebookNode) -> None:
+    """Draw an output's picture with a palette of its own, which takes a third of the bytes."""
+    kind = "image/png"
+    if kind not in output.get("data", {}):
+        return
+    picture = Image.open(io.BytesIO(base64.b64decode(output.data[kind]))).convert("RGB")
+    small = io.BytesIO()
+    # this method keeps a thin coloured line; the others make it grey
+    few = picture.quantize(COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    palette = np.array(few.getpalette()).reshape(-1, 3)
+    palette[(palette >= NEARLY_WHITE).all(axis=1)] = 255  # which it rounds to a faint grey
+    few.putpalette(palette.ravel().tolist())
+    few.save(small, "png", optimize=True)
+    output.data[kind] = base64.b64encode(small.getvalue()).decode("ascii")
 
 
 def _card(card: bytes, run: Run, finished: Iterable[str]) -> bytes:

@@ -38,7 +38,7 @@ def heard(tmp_path_factory) -> Path:
 
 def test_robustness_is_what_the_model_answers_to_changed_recordings(material, heard) -> None:
     found = listening.robustness(
-        material, [heard], conditions=CONDITIONS, jobs=1, progress=False
+        material, [heard], conditions=CONDITIONS, jobs=2, progress=False
     ).set_index(["condition", "part"])
     assert set(found.index.get_level_values("part")) == {POOL, "RAVDESS", "SAVEE", "CREMA-D"}
     assert set(found["fold"]) == {3} and set(found["seed"]) == {7}
@@ -80,7 +80,7 @@ def test_robustness_wants_features_at_its_own_rate(material, tmp_path, monkeypat
 
 
 def test_streaming_plays_all_but_tess_and_is_kept(material, heard, monkeypatch) -> None:
-    found = listening.streaming_scores(material, [heard], jobs=1)
+    found = listening.streaming_scores(material, [heard], jobs=2)
     rows = small.table()
     expected = rows[rows["corpus"] != "TESS"]
     assert list(found["key"]) == list(expected["key"])
@@ -98,7 +98,7 @@ def test_false_alarms_are_the_mean_of_the_trials(tmp_path) -> None:
     swell = np.where(time % 0.3 < 0.15, 0.1, 0.015) * (time < 1)  # what the gate takes for a voice
     siren = {"siren": swell * np.sin(2 * np.pi * 600 * time)}
     alone = listening.false_alarms(two[:1], siren, hours=0.02, jobs=1).set_index("kind")
-    both = listening.false_alarms(two, siren, hours=0.02, jobs=1).set_index("kind")
+    both = listening.false_alarms(two, siren, hours=0.02, jobs=2).set_index("kind")
     assert list(both.index)[0] == "siren" and both.index[-1] == "all"
     assert both.loc["all", "hours"] == pytest.approx(0.02, rel=0.01)
     assert alone.loc["all", "answered"] > 0

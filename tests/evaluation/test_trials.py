@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -172,6 +173,27 @@ def test_teachers_are_trained_first_and_seeds_share_them(material, monkeypatch) 
     dealt = [changed(one, protocol="clip_random") for one in of_seed]  # another split for each seed
     seeds = [one.rows.seed for two in dealt for one in trials.teachers_of(two)]
     assert seeds == [0] * 4 + [1] * 4
+
+
+def test_trials_run_side_by_side_in_processes_of_their_own(material, monkeypatch, capsys) -> None:
+    """Real processes get real settings, and leave what a trial leaves; nothing is trained."""
+
+    def run_trial(material: Material, settings: Settings) -> Path:
+        folder = trials.trial_folder(material, settings)
+        about = f"seed {settings.rows.seed} of {len(material.clips)} clips by {os.getpid()}"
+        files.write_json(folder / "trial.json", {"about": about, "seconds": 1.0, "uar": {}})
+        return folder
+
+    monkeypatch.setattr(trials, "run_trial", run_trial)
+    monkeypatch.setattr(Material, "arrays", lambda self, settings: None)
+    settings = [trials.without_teachers(changed(seed=seed)) for seed in (2, 1, 0)]
+    found = trials.run(material, settings, jobs=2)
+    said = [files.read_json(folder / "trial.json")["about"].split(" by ") for folder in found]
+    assert [about for about, _ in said] == [
+        f"seed {seed} of {len(material.clips)} clips" for seed in (2, 1, 0)
+    ]
+    assert str(os.getpid()) not in {process for _, process in said}
+    assert "3/3  seed" in capsys.readouterr().out
 
 
 def test_each_generation_learns_from_all_before_it() -> None:

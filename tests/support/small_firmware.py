@@ -25,7 +25,7 @@ CONFIG = FeatureConfig(name="small", n_frames=12, n_mfcc=5, n_mels=10, onset_db=
 LABELS = ("calm", "cross", "glad")
 THRESHOLD = 0.45
 SANITIZED = (
-    *("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
+    *("-O1", "-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
     *("-Wpedantic", "-Werror"),
 )
 PROGRAMS = Path(__file__).parent / "firmware"

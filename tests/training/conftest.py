@@ -25,7 +25,7 @@ def frames(data) -> Frames:
 
 @pytest.fixture
 def eager() -> Iterator[None]:
-    """For single steps, which building a graph takes longer than."""
+    """For single steps and a few short epochs, which building a graph takes longer than."""
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)

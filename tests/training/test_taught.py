@@ -29,7 +29,7 @@ def test_teachers_are_wanted_where_there_is_distillation_and_only_there(data, tm
             fit(data, tmp_path, epochs=1, **wrong)
 
 
-def test_teachers_by_themselves_are_all_that_teaches(data, tmp_path) -> None:
+def test_teachers_by_themselves_are_all_that_teaches(data, tmp_path, eager) -> None:
     features, rows = data
     fast = {**PLAIN, "epochs": 5, "learning_rate": 3e-2}
     right, _ = fit(data, tmp_path / "right", **fast)
@@ -167,7 +167,7 @@ def test_a_share_of_an_epoch_is_loud(loud) -> None:
         assert copies.mean() == pytest.approx(share, abs=0.05)
 
 
-def test_loud_copies_are_left_out_where_they_are_not_wanted(loud, tmp_path) -> None:
+def test_loud_copies_are_left_out_where_they_are_not_wanted(loud, tmp_path, eager) -> None:
     features, rows = loud
     without, _ = fit(loud, tmp_path / "without")
     quiet = ~((rows["variant"] == "loud") & (rows["split"] == "train")).to_numpy()

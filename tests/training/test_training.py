@@ -90,7 +90,7 @@ def test_what_was_trained_with_something_else_is_not_taken_up(data, frames) -> N
     assert len({identity(), *others}) == 1 + len(others)
 
 
-def test_stops_early(data, tmp_path) -> None:
+def test_stops_early(data, tmp_path, eager) -> None:
     fitted, _ = fit(data, tmp_path, epochs=30, patience=1, learning_rate=1e-6, schedule="constant")
     assert len(fitted.history) < 30
 

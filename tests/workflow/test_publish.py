@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import base64
+import io
 import shutil
 from pathlib import Path
 
 import nbformat
 import pytest
 import toy_notebooks
+from PIL import Image
 
 from ser_tinyml import files
 from ser_tinyml.files import DataError, plain_numbers
@@ -273,6 +276,41 @@ def test_a_result_that_is_not_the_runs_is_refused(root, change):
     with pytest.raises(DataError, match="int8.tflite: expected it as the run made it, found it"):
         put(root)
     assert nothing_written(root)
+
+
+def first_steps(root: Path, *sources: str) -> Path:
+    """Write the notebook of no run, with these code cells."""
+    cells = [nbformat.v4.new_markdown_cell("text", id="head")]
+    cells += [nbformat.v4.new_code_cell(text, id=f"c{i}") for i, text in enumerate(sources)]
+    path = root / "notebooks" / f"{publish.FIRST_STEPS}.ipynb"
+    path.parent.mkdir(parents=True)
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    return path
+
+
+def test_the_notebook_of_no_run_is_executed_and_keeps_its_players(tmp_path):
+    many_colours = "import matplotlib.pyplot as plt, numpy as np\n"
+    many_colours += "plt.imshow(np.arange(900).reshape(30, 30))"
+    path = first_steps(tmp_path, f"import sys, time\n{SHOW}", many_colours)
+    assert publish.publish_first_steps(root=tmp_path, progress=False) == [path]
+    book = notebooks.read_notebook(path)
+    assert [cell.source for cell in book.cells][0] == "text" and len(book.cells) == 3
+    assert book.metadata == notebooks.KERNEL
+    shown = [output for cell in notebooks.code_cells(book) for output in cell.outputs]
+    assert sum(map(notebooks.has_player, shown)) == 3
+    picture = Image.open(io.BytesIO(base64.b64decode(shown[-1].data["image/png"])))
+    assert picture.mode == "P" and 30 < len(picture.getcolors()) <= publish.COLOURS
+    before = path.read_bytes()
+    assert publish.publish_first_steps(root=tmp_path, progress=False) == []
+    assert path.read_bytes() == before
+
+
+def test_the_notebook_of_no_run_stays_as_it_was_where_it_fails(tmp_path):
+    path = first_steps(tmp_path, "print(1)", "1 / 0")
+    before = path.read_bytes()
+    with pytest.raises(DataError, match="00_first_steps stopped in its cell .2."):
+        publish.publish_first_steps(root=tmp_path, progress=False)
+    assert path.read_bytes() == before
 
 
 def executed(*outputs: dict) -> tuple[nbformat.NotebookNode, nbformat.NotebookNode]:
