@@ -107,7 +107,7 @@ INSTEAD = {
     "README.md": "index",
     "ser_tinyml": f"{REFERENCE}/index",
     FIRMWARE: "board",
-    "notebooks": "notebooks/01_index",
+    "notebooks": "notebooks/00_first_steps",
     "notebooks/experiments": "experiments",
     "site": "browser",
     "models": "models",

@@ -49,7 +49,7 @@ def root(tmp_path):
         ("../firmware/arduino_nano33", "board.md"),
         ("../README.md", "index.md"),
         ("../notebooks/01_index.ipynb", "notebooks/01_index.ipynb"),
-        ("../notebooks", "notebooks/01_index.ipynb"),
+        ("../notebooks", "notebooks/00_first_steps.ipynb"),
         ("../ser_tinyml/files.py", "api/ground.md#files"),
         ("../ser_tinyml/apps", "api/apps.md#apps"),
         ("../analysis/corpora.R", "files/analysis/corpora.R"),
