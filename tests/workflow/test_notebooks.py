@@ -129,6 +129,7 @@ class Headless:
             "demo_scale": 0.01,  # one clip of each emotion by each speaker
             "augmented_rows": 1,
             "epochs": 2,
+            "teachers": 1,  # in each of two generations; tests/training has several side by side
             "latency_inferences": 5,
             "port": "virtual",  # whatever is plugged in here
             "seconds": 6.0,
@@ -154,11 +155,15 @@ class Headless:
         return pipeline.run(self.run.folder, parameters=parameters, stages=RESEARCH)
 
     def field(self) -> list[str]:
+        """In the kernels' own processes: each other one would start TensorFlow anew.
+
+        Systems side by side are tested in tests/doors/test_system.py.
+        """
         parameters = {
             "recordings_dir": self.parameters["recordings_dir"],
-            **{"quick": True, "seeds": "0", "test_folds": "0"},
+            **{"quick": True, "seeds": "0", "test_folds": "0", "jobs": 1},
             **{"systems_shown": "mixtures light_tree", "net_sizes": "128/64"},
-            **{"epochs": 1, "augmented_rows": 1},  # 07's trial, which is there
+            **{"epochs": 1, "augmented_rows": 1, "teachers": 1},  # 07's trial, which is there
         }
         return pipeline.run(self.run.folder, parameters=parameters, stages=FIELD)
 
@@ -220,8 +225,10 @@ class TestHeadless:
         assert publish.publish(headless.run.folder, root=tmp_path, synthetic=True) == []
 
     def test_the_same_seed_gives_the_same_bytes(self, headless, tmp_path):
+        """Also where all is done in one process, and not on all cores as the first time."""
         until_export = STAGES[: STAGES.index("05_export") + 1]  # listening makes none of them
-        pipeline.run(tmp_path / "again", parameters=headless.parameters, stages=until_export)
+        alone = {**headless.parameters, "jobs": 1}
+        pipeline.run(tmp_path / "again", parameters=alone, stages=until_export)
         again, run = Run(tmp_path / "again"), headless.run
         assert again.input("02_features", "features.npy").read_bytes() == (
             run.input("02_features", "features.npy").read_bytes()
@@ -235,4 +242,4 @@ class TestHeadless:
     def test_again_does_nothing_and_a_parameter_reruns_from_its_stage_on(self, headless, capsys):
         assert headless.do() == []
         assert capsys.readouterr().out.count("is up to date") == len(STAGES)
-        assert headless.do(calibration_clips=24) == list(STAGES[3:])
+        assert headless.do(shown_clip="sad") == list(STAGES[4:])
