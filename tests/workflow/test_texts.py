@@ -28,6 +28,10 @@ def known() -> dict[str, str]:
     metrics = files.read_json(ROOT / "models" / "metrics.json")
     found, voice = metrics["07_evaluate"], metrics["09_your_voice"]["summary"]
     choices, people = found["choices"]["pooled"], found["people"]
+    lines = {one["name"]: one["uar"] for one in metrics["08_ablations"]["ablations"]}
+    lost = {name: f"{100 * (lines['default'] - uar):.1f}" for name, uar in lines.items()}
+    long = "long, taught, copies: 4"
+    wider = 100 * (lines[f"{long}, LSTM 256/128"] - lines[long])
     unsure, sounds = found["unsure"]["all"], found["nobody_speaks"].values()
     answered, of_all = (int(sum(one[name] for one in sounds)) for name in ("sum", "size"))
     return {
@@ -44,6 +48,10 @@ def known() -> dict[str, str]:
         f"{100 * found['streaming']['answered_accuracy']:.0f} %",
         "sounds": f"{percent(answered / of_all)} get an emotion",
         "of sounds": f"({answered} of {of_all})",
+        "speakers": f"loses {lost['a quarter of the speakers']} points of UAR, with half of them "
+        f"{lost['half of the speakers']}.",
+        "pitch": f"The pitch is worth {lost['no pitch']} points",
+        "wider": f"wins {wider:.1f} points over the same at 128/64",
         "adapted": "gains {:.0f} points of UAR with one clip a label, {:.0f} with five and "
         "{:.0f} with ten".format(*(voice["mean of speakers"][k] for k in ("1", "5", "10"))),
     }
@@ -51,13 +59,14 @@ def known() -> dict[str, str]:
 
 FRONT_SAYS = ("development", "others", "listener", "listeners", "net", "right", "sounds")
 SCORES_SAY = (*FRONT_SAYS, "agreed", "answered", "savee", "streamed", "of sounds")
+ABLATED = ("speakers", "pitch", "wider")
 
 
 @pytest.mark.parametrize(
     ("place", "what"),
     [
         *((FRONT, what) for what in FRONT_SAYS),
-        *((SCORES, what) for what in SCORES_SAY),
+        *((SCORES, what) for what in (*SCORES_SAY, *ABLATED)),
         ("docs/own_voice.md", "adapted"),
     ],
 )
