@@ -141,6 +141,11 @@ class Headless:
         return pipeline.run(self.run.folder, parameters={**self.parameters, **changed})
 
     def research(self) -> list[str]:
+        """In the kernels' own processes: each other one would start TensorFlow anew.
+
+        Trials side by side are tested in tests/evaluation/test_trials.py, sounds in
+        test_listening.py, teachers in tests/training/test_teachers.py.
+        """
         parameters = {
             **self.parameters,
             "epochs": 1,
@@ -151,14 +156,12 @@ class Headless:
             "names": "default | 2 s",
             "clips_a_class": "1 3",
             "resamples": 20,
+            "jobs": 1,
         }
         return pipeline.run(self.run.folder, parameters=parameters, stages=RESEARCH)
 
     def field(self) -> list[str]:
-        """In the kernels' own processes: each other one would start TensorFlow anew.
-
-        Systems side by side are tested in tests/doors/test_system.py.
-        """
+        """As `research`; systems side by side are tested in tests/doors/test_system.py."""
         parameters = {
             "recordings_dir": self.parameters["recordings_dir"],
             **{"quick": True, "seeds": "0", "test_folds": "0", "jobs": 1},
