@@ -140,8 +140,9 @@ def _cost(
     for line in table[table[column] != at[column]].to_dict("records"):
         place = (line[column] / scale, line["uar"])
         axis.plot(*place, "o", color=colours[line["group"]], alpha=0.8)
+        side = "right" if line[column] > table[column].mean() else "center"  # within the frame
         axis.annotate(
-            line["name"], place, xytext=(0, 7), textcoords="offset points", ha="center", size=9
+            line["name"], place, xytext=(0, 7), textcoords="offset points", ha=side, size=9
         )
     place = (at[column] / scale, at["uar"])
     axis.plot(*place, "o", ms=12, mfc="none", mec="black", mew=1.5)

@@ -54,17 +54,17 @@ def publish_emulated(metrics: dict[str, Any], *, root: Path = ROOT) -> None:
     from ser_tinyml.device.emulation.report import table
 
     files.write_json(root / "models" / "emulated.json", metrics)
+    tflm = metrics["engines"]["tflm"]
     sentence = (
         f"The net has two engines with the same answers, to the bit. On an **emulated** Cortex-M4F "
         f"at 64 MHz (`make emulate`) engine 2, plain C++, takes {metrics['step_ms']:.1f} ms for a "
         f"step of the network, {1e3 / metrics['step_every_ms']:.0f} of which are due in a second, "
-        f"and {metrics['frame_ms']:.1f} ms for the features of a frame: {100 * metrics['share']:.0f} % of "
-        f"the processor. Engine 1, the default, is TFLite Micro with an LSTM kernel of ours: "
-        f"{metrics['engines']['tflm']['step_ms']:.1f} ms without its interpreter, "
-        f"{100 * metrics['engines']['tflm']['share']:.0f} % in all. Portable code and "
-        f"model take {metrics['flash_bytes'] / 1000:.0f} kB of flash, and "
-        f"{metrics['ram_bytes'] / 1000:.0f} kB of RAM. No board was at hand, and a real one, which "
-        "waits for its flash, is slower."
+        f"and {metrics['frame_ms']:.1f} ms for the features of a frame: "
+        f"{100 * metrics['share']:.0f} % of the processor. Engine 1, the default, is TFLite Micro "
+        f"with an LSTM kernel of ours: {tflm['step_ms']:.1f} ms without its interpreter, "
+        f"{100 * tflm['share']:.0f} % in all. Portable code and model take "
+        f"{metrics['flash_bytes'] / 1000:.0f} kB of flash, and {metrics['ram_bytes'] / 1000:.0f} kB "
+        "of RAM. No board was at hand, and a real one, which waits for its flash, is slower."
     )
     put(f"```text\n{table(metrics)}\n```", name="emulate", root=root)
     put(sentence, name="emulated", root=root)
