@@ -63,8 +63,9 @@ def publish_emulated(metrics: dict[str, Any], *, root: Path = ROOT) -> None:
         f"{100 * metrics['share']:.0f} % of the processor. Engine 1, the default, is TFLite Micro "
         f"with an LSTM kernel of ours: {tflm['step_ms']:.1f} ms without its interpreter, "
         f"{100 * tflm['share']:.0f} % in all. Portable code and model take "
-        f"{metrics['flash_bytes'] / 1000:.0f} kB of flash, and {metrics['ram_bytes'] / 1000:.0f} kB "
-        "of RAM. No board was at hand, and a real one, which waits for its flash, is slower."
+        f"{metrics['flash_bytes'] / 1000:.0f} kB of flash, and "
+        f"{metrics['ram_bytes'] / 1000:.0f} kB of RAM. No board was at hand, and a real "
+        "one, which waits for its flash, is slower."
     )
     put(f"```text\n{table(metrics)}\n```", name="emulate", root=root)
     put(sentence, name="emulated", root=root)
