@@ -9,7 +9,6 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
 
 from ser_tinyml.plots.style import MODEL_COLOURS
 
@@ -212,14 +211,10 @@ def costs(
     on_board, others = table[table["emulated"]], table[~table["emulated"]].sort_values(part)
     figure, axes = plt.subplots(1, 4, figsize=(14, 5.2), sharey=True, width_ratios=(3, 3, 3, 1.2))
     for axis, (column, (label_, scale)) in zip(axes[:3], COST_AXES.items(), strict=True):
+        most = (on_board[column] / scale).max()
+        axis.set(xlabel=label_, xlim=(0, 1.1 * most if most > 0 else 1))
         for name, line in on_board.iterrows():
             _costing(axis, line[column] / scale, line, name, part=part, named=named, filled=True)
-        axis.set_xscale("log")
-        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axis.xaxis.set_minor_formatter(NullFormatter())
-        axis.margins(x=0.3)
-        axis.set_xlabel(label_)
     for place, (name, line) in enumerate(others.iterrows()):
         _costing(axes[3], place, line, name, part=part, named=named, filled=False)
     axes[3].set_xticks([])
@@ -254,8 +249,16 @@ def _costing(
         place, line[part], yerr=line[f"{part}_sd"], fmt="o", color=colour, markersize=8,
         markerfacecolor=colour if filled else "white", elinewidth=1, alpha=0.9,
     )  # fmt: skip
-    if name in named:
-        axis.annotate(
-            line["title"].partition(" over ")[0], (place, line[part]), xytext=(7, 5),
-            textcoords="offset points", size=8.5, color=colour,
-        )  # fmt: skip
+    if name not in named:
+        return
+    if filled:  # towards the middle of the panel
+        left = place > sum(axis.get_xlim()) / 2
+        above = line[part]
+        about = {"xytext": (-7 if left else 7, 5), "ha": "right" if left else "left"}
+    else:
+        above = line[part] + line[f"{part}_sd"] if line[f"{part}_sd"] > 0 else line[part]
+        about = {"xytext": (0, 8), "ha": "center"}
+    axis.annotate(
+        line["title"].partition(" over ")[0], (place, above), textcoords="offset points", size=9,
+        color=colour, **about,
+    )  # fmt: skip
