@@ -12,7 +12,7 @@ from typing import Any
 
 from ser_tinyml import files
 from ser_tinyml.device.emulation import report, toolchain
-from ser_tinyml.device.export import sources
+from ser_tinyml.device.export import sources, tables
 from ser_tinyml.device.export.golden import golden_clips
 from ser_tinyml.device.export.model import Export
 from ser_tinyml.evaluation import cross_validation, trials
@@ -23,7 +23,7 @@ from ser_tinyml.systems import arrays
 COUNTED = "emulated.json"
 TOOLS = (f"{toolchain.PREFIX}g++", toolchain.QEMU)
 CLIPS = 2  # golden clips that the emulated board answers, so that it is known to be right
-FLASH_LEFT, SHARE_LEFT = 983_040, 0.6  # of the board: what the bootloader leaves, and the processor
+SHARE_LEFT = 0.6  # of the processor, at most
 
 
 @dataclass(frozen=True)
@@ -122,5 +122,5 @@ def counted_of(export: Export, *, name: str) -> dict[str, Any]:
         facts = report.costs_of(Path(made) / "built", Path(made) / "model", clips)
     if facts.pop("identical") != len(clips):
         raise DataError(f"{name}: expected TFLite Micro's answers, found others when emulated")
-    facts["fits"] = facts["flash_bytes"] <= FLASH_LEFT and facts["share"] <= SHARE_LEFT
+    facts["fits"] = facts["flash_bytes"] <= tables.FLASH_BYTES and facts["share"] <= SHARE_LEFT
     return {**facts, "on": f"emulated {toolchain.CORTEX_M4F.name}"}

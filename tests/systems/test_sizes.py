@@ -49,7 +49,7 @@ def test_what_a_net_costs_is_counted_once_and_answers_are_compared(tmp_path, mon
     monkeypatch.setattr(sizes.Export, "load", lambda folder: small_firmware.export())
     found = sizes.counted(tmp_path)
     assert found["fits"] and found["on"] == "emulated Cortex-M4F"
-    assert 0 < found["share"] < 0.6 and found["flash_bytes"] < sizes.FLASH_LEFT
+    assert 0 < found["share"] < 0.6 and found["flash_bytes"] < sizes.tables.FLASH_BYTES
     assert set(common.COSTS) <= set(found)
     stored = files.read_json(tmp_path / sizes.COUNTED)
     monkeypatch.setattr(sizes, "counted_of", lambda *given, **named: pytest.fail("again"))

@@ -185,7 +185,7 @@ def _step_s(settings: Mapping[str, Any]) -> float:
 
 
 def _memory(sizes: Mapping[str, int]) -> dict[str, int]:
-    code = sum(sizes.get(name, 0) for name in (".core", ".library", ".constructors", ".core_data"))
+    code = toolchain.code_bytes(sizes)
     return {
         "code_bytes": code,
         "table_bytes": sizes[".tables"],

@@ -161,6 +161,17 @@ def sections(program: Path) -> list[tuple[str, int, int]]:
     return [(name, int(address, 16), int(size, 16)) for name, size, address in found]
 
 
+def code_bytes(sizes: Mapping[str, int]) -> int:
+    """Bytes of flash that code and what it begins with take; tables come on top.
+
+    Parameters
+    ----------
+    sizes
+        Name of a section of `sections` to its bytes.
+    """
+    return sum(sizes.get(name, 0) for name in (".core", ".library", ".constructors", ".core_data"))
+
+
 def run(command: Sequence[str | Path]) -> str:
     """What a command prints.
 

@@ -146,7 +146,7 @@ def costs(program: Path, network: ConvNetwork) -> dict[str, Any]:
     macs = sum(n * c.weights.size for n, c in zip(positions, network.convs, strict=True))
     seconds = total / cycles.CLOCK_HZ
     sizes = {name: bytes_ for name, _, bytes_ in toolchain.sections(program)}
-    code = sum(sizes.get(name, 0) for name in (".core", ".library", ".constructors", ".core_data"))
+    code = toolchain.code_bytes(sizes)
     return {
         "milliseconds": 1e3 * seconds,
         "millijoules": 1e3 * energy.SUPPLY_VOLTS * energy.PROCESSOR.amperes * seconds,

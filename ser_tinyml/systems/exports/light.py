@@ -298,7 +298,7 @@ def costs(program: Path, steps: np.ndarray, clip: np.ndarray) -> dict[str, Any]:
     mean = float(np.mean([taken for _, taken in calls["frame"]]))
     seconds = sum(most.values()) / cycles.CLOCK_HZ
     sizes = {name: bytes_ for name, _, bytes_ in toolchain.sections(program)}
-    code = sum(sizes.get(name, 0) for name in (".core", ".library", ".constructors", ".core_data"))
+    code = toolchain.code_bytes(sizes)
     flash = code + sizes[".tables"]
     ram = sum(sizes.get(name, 0) for name in (".core_data", ".core_bss", ".data", ".bss"))
     hop_s = recipe.CONFIG.hop_length / recipe.RATE
