@@ -39,7 +39,8 @@ MOST_GROWTH = 1.1  # of the memory, from the second quarter of the time to the l
 MOST_HELD = 0.05  # of a row, by a training that has ten times as many rows and more
 NODES, CORES_OF_A_NODE, CLIPS_ON_PAPER = 20, 8, 1_000_000
 _EXECUTOR, _PYTHON = "CoarseGrainedExecutorBackend", "pyspark.daemon"
-_AT_WORK_S = 1.0  # of the processor, after which a worker is past its imports
+_DECODER = "libsndfile"  # is loaded by a worker that has imported all that computes rows
+_AT_WORK_S = 0.1  # of the processor since then, after which a worker is computing
 
 
 @dataclass(frozen=True)
@@ -280,11 +281,17 @@ def one_killed(*, executor: bool) -> Iterator[list[int]]:
         Its number, once it is.
     """
     killed: list[int] = []
+    ready: dict[int, float] = {}  # seconds of the processor when a worker was first seen ready
 
     def look() -> bool:
         for one in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):
-                if _PYTHON in one.cmdline() and one.cpu_times().user > _AT_WORK_S:
+                if _PYTHON not in one.cmdline():
+                    continue
+                used = one.cpu_times().user
+                if one.pid not in ready and any(_DECODER in m.path for m in one.memory_maps()):
+                    ready[one.pid] = used
+                if used - ready.get(one.pid, used) > _AT_WORK_S:
                     above = [p for p in one.parents() if any(_EXECUTOR in a for a in p.cmdline())]
                     victim = above[0] if executor else one
                     victim.send_signal(signal.SIGKILL)
@@ -292,7 +299,7 @@ def one_killed(*, executor: bool) -> Iterator[list[int]]:
                     return True
         return False
 
-    with _meanwhile(look, every_s=0.05):
+    with _meanwhile(look, every_s=0.02):
         yield killed
 
 
