@@ -309,7 +309,7 @@ def _quoted(result: dict[str, Any]) -> list[str]:
     if "float_accuracy" in result:
         accuracy = f"{100 * result['float_accuracy']:.2f} %"
     if "float_kb" in result:
-        sizes = f"{result['float_kb']:.0f} / {result['int8_kb']:.0f} KB"
+        sizes = f"{result['float_kb']:.0f} / {result['int8_kb']:.0f} kB"
     return [result["name"], _test(result), board, accuracy, sizes, "quoted"]
 
 
@@ -322,7 +322,7 @@ def _measured(result: dict[str, Any]) -> list[str]:
         f"{_test(result)}, n = {result['test_rows']}",
         ", ".join(f"{100 * value:.1f} %" for value in board),
         f"{100 * result['float_accuracy']:.2f} %",
-        f"{result['float_kb']:.0f} / {result['int8_kb']:.0f} KB",
+        f"{result['float_kb']:.0f} / {result['int8_kb']:.0f} kB",
         f"measured: `{result['command']}`",
     ]
 

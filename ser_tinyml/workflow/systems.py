@@ -187,7 +187,7 @@ def _quoted(line: dict[str, Any]) -> str:
 
 def _cost(line: dict[str, Any]) -> str:
     """Flash, memory and time, as far as they were measured."""
-    units = {"flash_bytes": ("KB flash", 1e3), "ram_bytes": ("KB RAM", 1e3),
+    units = {"flash_bytes": ("kB flash", 1e3), "ram_bytes": ("kB RAM", 1e3),
              "milliseconds": ("ms", 1.0)}  # fmt: skip
     found = [
         f"{line[name] / scale:,.0f} {unit}"
