@@ -119,20 +119,26 @@ def left_out(system: System) -> list[str]:
 
 def _written(path: Path, found: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Write tables as one; lines of systems that are not in them stay."""
-    tables = list(found)
-    if path.is_file():
-        before = files.read_table(path)
-        new = {name for table in tables for name in table["system"]}
-        others = before[~before["system"].isin(new)].copy()
-        for name in scores.NUMBERS & set(others):  # what was not measured is read as empty text
-            others[name] = pd.to_numeric(others[name], errors="coerce")
-        tables = [others, *tables] if len(others) else tables
-    if not tables:
+    before = [files.read_table(path)] if path.is_file() else []
+    if not before and not found:
         raise DataError(f"{path}: expected systems that were trained, found none: train one first")
-    table = pd.concat(tables, ignore_index=True)
-    order = {name: place for place, name in enumerate(registry.names())}
-    table = table.sort_values("system", key=lambda names: names.map(order), kind="stable")
+    table = _together(found, *before)
     files.write_table(path, table)
+    return table
+
+
+def _together(found: Sequence[pd.DataFrame], *before: pd.DataFrame) -> pd.DataFrame:
+    """Tables as one, in the order of `registry.names`; of earlier ones what is not in the new."""
+    new = {name for table in found for name in table["system"]}
+    tables = list(found)
+    for table in before:
+        others = table[~table["system"].isin(new)].copy()
+        for name in scores.NUMBERS & set(others):  # what was not measured is empty text or None
+            others[name] = pd.to_numeric(others[name], errors="coerce")
+        tables += [others] if len(others) else []
+    order = {name: place for place, name in enumerate(registry.names())}
+    table = pd.concat(tables, ignore_index=True)
+    table = table.sort_values("system", key=lambda names: names.map(order), kind="stable")
     return table.reset_index(drop=True)
 
 
@@ -142,8 +148,14 @@ def text(table: pd.DataFrame) -> str:
 
 
 def publish(table: pd.DataFrame, *, root: Path = ROOT) -> None:
-    """Write models/systems.json and the table of the docs."""
-    files.write_json(root / "models" / "systems.json", plain_numbers(table.to_dict("records")))
+    """Write models/systems.json and the table of the docs; systems not in the table stay there.
+
+    So a run that trains one system adds it to those of earlier runs.
+    """
+    path = root / "models" / "systems.json"
+    if path.is_file():
+        table = _together([table], pd.DataFrame(files.read_json(path)))
+    files.write_json(path, plain_numbers(table.to_dict("records")))
     readme.put(markdown(table), name="systems", root=root)
 
 

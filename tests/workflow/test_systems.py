@@ -63,6 +63,12 @@ def test_the_table_goes_into_the_docs(run_dir, tmp_path) -> None:
     assert systems.markdown(table) in text and text.startswith("a\n") and text.endswith("b\n")
     known = files.read_json(tmp_path / "models" / "systems.json")
     assert [line["system"] for line in known] == ["small"] * len(table)
+    with small.registered(replace(small.SYSTEM, name="other", title="Another")):
+        systems.publish(table.assign(system="other", title="Another"), root=tmp_path)
+        both = files.read_json(tmp_path / "models" / "systems.json")
+    assert [line for line in both if line["system"] == "small"] == known
+    assert [line["title"] for line in both if line["system"] == "other"] == ["Another"] * len(table)
+    assert "| Another |" in (text := place.read_text()) and f"| {table['title'][0]} |" in text
 
 
 def test_what_is_refused(run_dir, tmp_path, capsys) -> None:
