@@ -81,6 +81,9 @@ class Lesson:
         For a state from which an interrupted training goes on.
     say
         Gets lines for the log.
+    before
+        Folder of a model that has learned from other corpora, see `Pretraining`; None: there is
+        none, or this is its own lesson.
     """
 
     train: Side
@@ -89,6 +92,7 @@ class Lesson:
     seed: int
     folder: Path
     say: Callable[[str], None]
+    before: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -182,6 +186,25 @@ def whole(samples: Waveform) -> Waveform:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pretraining:
+    """What a model learns from other corpora, before the clips of its own: once for all trials.
+
+    Attributes
+    ----------
+    clips
+        Takes the table of stage 01; gives clips of speakers who are in no test of the system.
+    class_set
+        Name of each class to its emotions.
+    train
+        Makes a model from a lesson and the settings of the system.
+    """
+
+    clips: Callable[[pd.DataFrame], pd.DataFrame]
+    class_set: Mapping[str, Sequence[str]]
+    train: Callable[[Lesson, Any], Model]
+
+
+@dataclass(frozen=True, kw_only=True)
 class System:
     """A system of the field. Functions are plain ones at the top of a module.
 
@@ -209,6 +232,8 @@ class System:
     read_picture, write_picture
         Of features that people look at as a picture: read such a file as features, and draw it.
         None: there is no such picture.
+    pretraining
+        What a model learns before; None: nothing.
     train, load
         Make a model from a lesson and settings; read one that `Model.save` wrote to a folder.
     settings
@@ -234,6 +259,7 @@ class System:
     features: Callable[[Waveform], np.ndarray]
     read_picture: Callable[[Path], np.ndarray] | None = None
     write_picture: Callable[[np.ndarray, Path], Path] | None = None
+    pretraining: Pretraining | None = None
     train: Callable[[Lesson, Any], Model]
     load: Callable[[Path], Model]
     settings: Any

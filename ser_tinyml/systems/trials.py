@@ -6,6 +6,7 @@ model in other forms. `evaluation.trials.answers` reads it, with the name of an 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
@@ -21,7 +22,7 @@ from joblib import Parallel, delayed
 from joblib.externals.loky import get_reusable_executor
 from threadpoolctl import threadpool_limits
 
-from ser_tinyml import files
+from ser_tinyml import files, metrics
 from ser_tinyml.data import folds, splits
 from ser_tinyml.evaluation import trials as evaluated
 from ser_tinyml.features.rows import RowPlan, plan_rows
@@ -31,6 +32,8 @@ from ser_tinyml.systems.face import CLEAN, MODEL, Lesson, Side, System
 
 ANSWERS, TRIAL, FACTS = "answers.npz", "trial.json", "facts.json"
 STATE = "state"  # of a training that is not finished
+PRETRAINING = "pretraining"
+LEAST_BEFORE = 20  # clips of other corpora, for a model to learn from them
 BESIDE = {"augmentation": "random", "loud": 0.0, "other_emotions": False}  # of every plan
 
 
@@ -78,6 +81,8 @@ class Trial:
         Path of an array.
     folder
         Its name says what the trial is made from.
+    before
+        Folder of the model that it begins from; None: it begins from nothing.
     """
 
     system: str
@@ -89,6 +94,7 @@ class Trial:
     rows: pd.DataFrame
     features: Path
     folder: Path
+    before: Path | None = None
 
     @property
     def done(self) -> bool:
@@ -158,8 +164,10 @@ def run(
         jobs=jobs,
         progress=progress,
     )
+    before = _pretrained(system, material, quick=quick, jobs=jobs, progress=progress)
+    where = {"folder": material.folder / "trials", "before": before}
     planned = [
-        _planned(system, clips, features, folder=material.folder / "trials", quick=quick, **which)
+        _planned(system, clips, features, quick=quick, **where, **which)
         for which in _each(system, tests or list(system.tests), test_folds, seeds)
     ]
     missing = [trial for trial in planned if not trial.done]
@@ -191,6 +199,7 @@ def _planned(
     features: Path,
     *,
     folder: Path,
+    before: Path | None,
     quick: bool,
     test: str,
     fold: int,
@@ -212,6 +221,7 @@ def _planned(
         features.name,
         arrays.hash_of(modules),
         files.sha256_bytes(rows.to_csv(index=False).encode()),
+        before.parent.name if before else "",
     ]
     return Trial(
         system=system.name,
@@ -223,7 +233,49 @@ def _planned(
         rows=rows,
         features=features,
         folder=folder / f"{system.name}-{files.sha256_json(identity)[:16]}",
+        before=before,
     )
+
+
+def _pretrained(
+    system: System, material: Material, *, quick: bool, jobs: int | None, progress: bool
+) -> Path | None:
+    """Where the model is that has learned from other corpora; it is trained where it is missing."""
+    if system.pretraining is None:
+        return None
+    clips = system.pretraining.clips(material.clips)
+    if len(clips) < LEAST_BEFORE:
+        if progress:
+            print(f"{system.name} begins from nothing: {len(clips)} clips of other corpora")
+        return None
+    place = {"recordings": material.recordings, "folder": material.folder / "features"}
+    features = arrays.compute(system, clips, **place, jobs=jobs, progress=progress)
+    classes = [*system.pretraining.class_set]
+    rows = _rows_before(system, clips, classes)
+    train = system.pretraining.train
+    identity = [
+        [asdict(_settings(system, quick=quick)), classes, features.name],
+        [train.__qualname__, arrays.hash_of([train.__module__])],
+        files.sha256_bytes(rows.to_csv(index=False).encode()),
+    ]
+    folder = material.folder / "trials" / f"{PRETRAINING}-{files.sha256_json(identity)[:16]}"
+    which = {"system": system.name, "quick": quick, "test": PRETRAINING, "fold": 0, "seed": 0}
+    trial = Trial(**which, classes=classes, rows=rows, features=features, folder=folder)
+    missing = [] if trial.done else [trial]
+    _side_by_side(run_pretraining, missing, jobs=jobs, progress=progress)
+    return trial.folder / "model"
+
+
+def _rows_before(system: System, clips: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """Rows of clips of other corpora; every tenth clip validates, as it is."""
+    class_of = {e: name for name, own in system.pretraining.class_set.items() for e in own}
+    label = clips["emotion"].map(class_of)
+    about = clips[["key", "corpus", "speaker", "emotion"]].assign(label=label)
+    about["label_id"] = label.map(classes.index, na_action="ignore")
+    about["split"] = np.where(clips.index % 10 == 0, splits.VALIDATION, splits.TRAIN)
+    rows = arrays.table_of(system, clips).assign(row=range(len(clips) * len(system.variants)))
+    rows = rows.merge(about[label.notna()], on="key").astype({"label_id": int})
+    return rows[(rows["split"] == splits.TRAIN) | (rows["variant"] == CLEAN)]
 
 
 def _check(rows: pd.DataFrame, classes: Sequence[str], *, about: str, plan: RowPlan) -> None:
@@ -266,17 +318,8 @@ def run_trial(trial: Trial) -> str:
         trial.json.
     """
     start, folder = time.perf_counter(), trial.folder
-    folder.mkdir(parents=True, exist_ok=True)
     system = registry.find(trial.system)
-    with (folder / "log.txt").open("a", encoding="utf-8") as log, threadpool_limits(1):
-        lesson = Lesson(
-            train=trial.side(splits.TRAIN),
-            validation=trial.side(splits.VALIDATION),
-            classes=trial.classes,
-            seed=trial.seed,
-            folder=folder / STATE,
-            say=lambda line: print(line, file=log, flush=True),
-        )
+    with _lesson(trial) as lesson:
         model = system.train(lesson, trial.settings)
         test = trial.side(splits.TEST)
         answered = {
@@ -307,6 +350,44 @@ def run_trial(trial: Trial) -> str:
     shutil.rmtree(folder / STATE, ignore_errors=True)
     parts = "  ".join(f"{name} {score:.3f}" for name, score in scores.items())
     return f"{about}  {found['seconds']:.0f} s  UAR: {parts}"
+
+
+def run_pretraining(trial: Trial) -> str:
+    """Let a model learn from other corpora; give a line of what came out.
+
+    The folder gets the model and, last, trial.json.
+    """
+    start, system = time.perf_counter(), registry.find(trial.system)
+    with _lesson(trial) as lesson:
+        model = system.pretraining.train(lesson, trial.settings)
+        answers = model.predict(lesson.validation.features)
+    face.save(model, trial.folder / "model")
+    seconds = time.perf_counter() - start
+    found = {
+        "about": f"{trial.system}, {PRETRAINING} with {trial.rows['key'].nunique()} clips",
+        "settings": asdict(trial.settings),
+        "uar": metrics.uar(lesson.validation.labels, answers.argmax(axis=1)),
+        "seconds": seconds,
+    }
+    files.write_json(trial.folder / TRIAL, plain_numbers(found))
+    shutil.rmtree(trial.folder / STATE, ignore_errors=True)
+    return f"{found['about']}  {seconds:.0f} s  UAR: validation {found['uar']:.3f}"
+
+
+@contextlib.contextmanager
+def _lesson(trial: Trial) -> Iterator[Lesson]:
+    """What a trial's model learns from, on one core; meanwhile its lines go to log.txt."""
+    trial.folder.mkdir(parents=True, exist_ok=True)
+    with (trial.folder / "log.txt").open("a", encoding="utf-8") as log, threadpool_limits(1):
+        yield Lesson(
+            train=trial.side(splits.TRAIN),
+            validation=trial.side(splits.VALIDATION),
+            classes=trial.classes,
+            seed=trial.seed,
+            folder=trial.folder / STATE,
+            say=lambda line: print(line, file=log, flush=True),
+            before=trial.before,
+        )
 
 
 def missing_exports(trial: Trial) -> list[str]:
@@ -363,6 +444,5 @@ def likeness(answers: np.ndarray, reference: np.ndarray) -> dict[str, float]:
 
 def facts(trial: Trial) -> dict[str, dict[str, Any]]:
     """What is known of the exports of a trial's model, by name."""
-    known = {name: trial.folder / "exports" / name / FACTS
-             for name in registry.find(trial.system).exports}  # fmt: skip
+    known = {n: trial.folder / "exports" / n / FACTS for n in registry.find(trial.system).exports}
     return {name: files.read_json(path) for name, path in known.items() if path.is_file()}

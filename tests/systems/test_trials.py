@@ -52,6 +52,43 @@ def test_every_test_fold_and_seed_is_a_folder_that_evaluation_reads(done, materi
         assert set(files.read_json(trial.folder / "trial.json")["settings"]) == {"sharpness"}
 
 
+def test_what_a_model_learns_before_is_learned_once_and_from_others(
+    system, material, monkeypatch, capsys
+) -> None:
+    began = []
+
+    def train(lesson, settings):
+        began.append(lesson.before)
+        return small.train(lesson, settings)
+
+    def others(clips):
+        return clips[clips["corpus"] == "SAVEE"].reset_index(drop=True)
+
+    given = {"clips": others, "class_set": small.CLASSES, "train": train}
+    pretraining = face.Pretraining(**given)
+    ours = replace(
+        system, name="before", train=train, pretraining=pretraining,
+        clips=lambda clips, song: clips[clips["corpus"] == "RAVDESS"].reset_index(drop=True),
+    )  # fmt: skip
+    with small.registered(ours):
+        done = trials.run(ours, material, test_folds=[0, 1], jobs=1)
+        assert began[0] is None and len(began) == 4 and len({*began[1:]}) == 1
+        assert "before, pretraining with 40 clips" in capsys.readouterr().out
+        (folder,) = {trial.before for trial in done}
+        known = files.read_json(folder.parent / "trial.json")
+        assert known["uar"] > 0.9 and set(face.load(ours, folder).classes) == set(small.CLASSES)
+        rows = trials._rows_before(ours, others(material.clips), [*small.CLASSES])
+        counts = rows.groupby(["split", "variant"]).size().to_dict()
+        assert counts == {("train", CLEAN): 36, ("train", "noisy"): 36, ("validation", CLEAN): 4}
+        assert trials.run(ours, material, test_folds=[0, 1], jobs=1) and len(began) == 4
+        monkeypatch.setattr(trials, "LEAST_BEFORE", 41)
+        alone = trials.run(ours, material, test_folds=[0], jobs=1)
+        assert began[4:] == [None, None] and not {t.folder for t in alone} & {
+            t.folder for t in done
+        }
+        assert "before begins from nothing: 40 clips of other corpora" in capsys.readouterr().out
+
+
 def test_folds_are_those_of_everybody_and_test_speakers_are_in_no_lesson(done, material) -> None:
     of_key = material.clips.set_index("key")["speaker"]
     fold = folds.assign(material.clips).set_axis(material.clips["key"])

@@ -34,12 +34,15 @@ class FitSettings:
     batch_size
     learning_rate
         Of Adam in the first epoch; it falls to nothing along half a cosine.
+    smoothing
+        Share of each target that is spread evenly over the classes (label smoothing).
     """
 
     epochs: int = 50
     patience: int = 10
     batch_size: int = 64
     learning_rate: float = 1e-3
+    smoothing: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def fit(
         A line an epoch: epoch, loss, validation_loss, validation_uar, seconds.
     """
     state = _State(net, folder, settings=settings, seed=seed, rows=len(train.labels))
-    step = _step_of(net, state.optimizer)
+    step = _step_of(net, state.optimizer, smoothing=settings.smoothing)
     while len(state.history) < settings.epochs and not state.stopped(settings.patience):
         epoch, start = len(state.history), time.perf_counter()
         rate = settings.learning_rate * (1 + np.cos(np.pi * epoch / settings.epochs)) / 2
@@ -143,15 +146,16 @@ def load_weights(net: keras.Model, path: Path) -> None:
     net.set_weights(list(files.read_arrays(path).values()))
 
 
-def _step_of(net: keras.Model, optimizer: Any) -> Callable[..., Any]:
+def _step_of(net: keras.Model, optimizer: Any, *, smoothing: float) -> Callable[..., Any]:
     from ser_tinyml.nets.keras import keras, tf
 
-    losses = keras.losses.SparseCategoricalCrossentropy()
+    losses = keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)
+    n_classes = net.output_shape[-1]
 
     @tf.function(reduce_retracing=True)
     def step(inputs: Any, labels: Any) -> Any:
         with tf.GradientTape() as tape:
-            loss = losses(labels, net(inputs, training=True))
+            loss = losses(tf.one_hot(labels, n_classes), net(inputs, training=True))
         gradients = tape.gradient(loss, net.trainable_weights)
         optimizer.apply_gradients(zip(gradients, net.trainable_weights, strict=True))
         return loss

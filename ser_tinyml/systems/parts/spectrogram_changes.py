@@ -37,6 +37,17 @@ class Changes:
     mask_frames: int = 24
 
 
+STRONG = Changes()
+WEAK = Changes(
+    speed=0.06,
+    shift_frames=3.2,
+    shift_bands=1.0,
+    noise_share=0.2,
+    noise_level=0.16,
+    masks=1,
+    mask_bands=6,
+    mask_frames=16,
+)
 NONE = Changes(
     speed=0.0, shift_frames=0.0, shift_bands=0.0, noise_share=0.0, noise_level=0.0, masks=0
 )
