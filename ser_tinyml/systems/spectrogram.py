@@ -160,7 +160,7 @@ SPECTROGRAM = System(
             about="OpenVINO, int8 by NNCF",
             make=exports.as_int8,
             modules=(*exports.ONNX_MODULES, *openvino_ir.INT8_MODULES),
-            difference=0.02,
+            difference=0.1,
             same=0.97,
         ),
     },

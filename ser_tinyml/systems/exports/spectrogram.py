@@ -39,7 +39,7 @@ def as_fp16(model: SpectrogramNet, folder: Path, training: Side) -> Exported:
 
 
 def as_int8(model: SpectrogramNet, folder: Path, training: Side) -> Exported:
-    """OpenVINO, convolutions and the last layer in int8."""
+    """OpenVINO, convolutions in int8."""
     rows, listed = calibration_of(training.rows)
     network = openvino_ir.to_int8(_network(model, folder), training.features[rows])
     made = _exported(network, folder, half=False)
