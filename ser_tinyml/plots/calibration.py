@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from ser_tinyml.plots.style import MODEL_COLOURS
+from ser_tinyml.plots.style import colours_of_lines
 from ser_tinyml.training.calibration import calibration_error
 
 _FEW = 10  # clips in a bin below which its share says little
@@ -73,7 +73,7 @@ def risk_coverage(
     Parameters
     ----------
     curves
-        Model -> what `calibration.risk_coverage` gives.
+        Model, or corpus, or pool -> what `calibration.risk_coverage` gives.
     thresholds
         Model -> its threshold, marked where it lies on the curve of these clips.
     points
@@ -83,8 +83,9 @@ def risk_coverage(
         What the thresholds were to reach.
     """
     figure, axis = plt.subplots(figsize=(10, 4), layout="constrained")
-    for index, (model, table) in enumerate(curves.items()):
-        colour = MODEL_COLOURS[index % len(MODEL_COLOURS)]
+    colours = colours_of_lines(curves)
+    for model, table in curves.items():
+        colour = colours[model]
         shown = table[table["n_answered"] >= _FEWEST_ANSWERED]
         axis.plot(shown["coverage"], shown["accuracy"], color=colour, label=model)
         threshold = (thresholds or {}).get(model, np.inf)

@@ -17,7 +17,21 @@ from matplotlib.ticker import MaxNLocator
 from ser_tinyml.data import corpora
 from ser_tinyml.plots.style import colours_of
 
-_MELS = 64  # bands of the spectrograms
+# Of the spectrograms: fine enough for the harmonics of a low voice, 80 Hz apart.
+_MELS, _N_FFT, _WINDOW, _HOP = 160, 2048, 1024, 80
+_QUIET_DB = 35.0  # below the loudest moment: silence, before and after the speech
+_MARGIN_S = 0.05  # of it that is shown
+UNITS = {  # of the numbers of `systems.parts.light_features` that have one
+    **dict.fromkeys(("intensity", "intensity deviation", "intensity peak"), "dB"),
+    **dict.fromkeys(("HNR", "HNR deviation", "flatness"), "dB"),
+    **dict.fromkeys(("F0", "F0 deviation", "F0 lowest", "F0 highest"), "octaves"),
+    "F0 change": "octaves a frame",
+    **dict.fromkeys(("centroid", "centroid deviation", "spread"), "Hz"),
+    **dict.fromkeys(("roll-off", "roll-off deviation"), "Hz"),
+    **dict.fromkeys(("voiced share", "jitter", "shimmer"), "share"),
+    **dict.fromkeys(("zero crossings", "zero crossings deviation"), "crossings a sample"),
+    "speech s": "s",
+}
 
 
 def counts(clips: pd.DataFrame) -> Figure:
@@ -91,7 +105,7 @@ def waveforms_and_spectrograms(
     """The waveform and the mel spectrogram of one clip an emotion.
 
     The waveforms share one scale, so the eye can compare levels; each spectrogram has its own, so
-    it can compare shapes.
+    it can compare shapes. The silence before and after the speech is left out.
 
     Parameters
     ----------
@@ -102,14 +116,15 @@ def waveforms_and_spectrograms(
     speaker
         For the title.
     """
+    sounds = {emotion: _speech(one, sample_rate) for emotion, one in sounds.items()}
     pairs = -(-len(sounds) // 4)
     figure, grid = plt.subplots(
         2 * pairs,
         4,
-        figsize=(10, 3.1 * pairs),
+        figsize=(10, 3.8 * pairs),
         squeeze=False,
         sharex=True,
-        height_ratios=[1, 1.8] * pairs,
+        height_ratios=[1, 2.8] * pairs,
     )
     longest = max(len(samples) for samples in sounds.values()) / sample_rate
     highest = max(np.abs(samples).max() for samples in sounds.values())
@@ -135,6 +150,15 @@ def waveforms_and_spectrograms(
     return figure
 
 
+def _speech(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+    """From the first loud moment to the last, and a little around it."""
+    _, (first, last) = librosa.effects.trim(
+        samples, top_db=_QUIET_DB, ref=np.max, frame_length=512, hop_length=160
+    )
+    margin = round(_MARGIN_S * sample_rate)
+    return samples[max(first - margin, 0) : last + margin]
+
+
 def _spectrogram(axes: Axes, samples: np.ndarray, sample_rate: int, *, names: bool) -> AxesImage:
     """Mel bands over time, and what the bands are in kHz."""
     decibel = _mel_db(samples, sample_rate)
@@ -147,7 +171,6 @@ def _spectrogram(axes: Axes, samples: np.ndarray, sample_rate: int, *, names: bo
         vmin=-60,
         vmax=0,
     )
-    axes.set_facecolor("black")
     axes.grid(visible=False)
     mels = librosa.mel_frequencies(_MELS, fmin=0, fmax=sample_rate / 2)
     ticks = np.interp([250, 1000, 3000], mels, range(_MELS))
@@ -161,12 +184,15 @@ def _mel_db(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     power = librosa.feature.melspectrogram(
         y=samples,
         sr=sample_rate,
-        n_fft=512,
-        hop_length=160,
+        n_fft=_N_FFT,
+        win_length=_WINDOW,
+        window="hann",
+        hop_length=_HOP,
         n_mels=_MELS,
         fmin=0.0,
         fmax=sample_rate / 2,
-        center=False,
+        center=True,
+        pad_mode="constant",
         power=2.0,
     )
     return 10 * np.log10(np.maximum(power, 1e-12))
@@ -214,8 +240,8 @@ def moved(values: pd.DataFrame, clips: pd.DataFrame, *, columns: int = 4) -> Fig
     Parameters
     ----------
     values
-        A column a number, a line a clip; what a speaker's numbers are in the mean is taken off
-        before, so that boxes show the emotion and not the voice.
+        A column a number, a line a clip, with the units of `UNITS`; what a speaker's numbers are in
+        the mean is taken off before, so that boxes show the emotion and not the voice.
     clips
         Columns speaker and emotion, in the same order.
     columns
@@ -235,6 +261,7 @@ def moved(values: pd.DataFrame, clips: pd.DataFrame, *, columns: int = 4) -> Fig
             box.set_facecolor(colours[emotion])
         axes.axhline(0, color="0.6", linewidth=0.8, zorder=0)
         axes.set_title(name)
+        axes.set_ylabel(UNITS.get(name, ""), fontsize=9)
         axes.set_xticks(range(1, len(emotions) + 1), emotions, rotation=60, ha="right", fontsize=7)
     for axes in list(grid.flat)[values.shape[1] :]:
         axes.set_visible(False)

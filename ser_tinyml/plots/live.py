@@ -36,7 +36,7 @@ def listening(
     hearing
         What the board said so far.
     spoken
-        The truth, where it is known: begin and end in seconds, and the emotion that was spoken.
+        The truth, where it is known: begin and end in seconds, and the emotion that was meant.
     last_s
         Show the last so many seconds only.
     """
@@ -85,7 +85,13 @@ def draw_waveform(axis: Axes, samples: np.ndarray, rate: int, *, start_s: float 
 
 
 def draw_spoken(axis: Axes, spoken: Iterable[tuple[float, float, str]]) -> None:
-    """Mark what was spoken, and write the emotion above it: begin and end in seconds, emotion."""
+    """Mark what was spoken, and write above it the emotion that was meant.
+
+    Parameters
+    ----------
+    spoken
+        Begin and end in seconds, and the emotion.
+    """
     spoken = list(spoken)
     colours = colours_of([emotion for *_, emotion in spoken])
     bottom, top = axis.get_ylim()
@@ -95,7 +101,7 @@ def draw_spoken(axis: Axes, spoken: Iterable[tuple[float, float, str]]) -> None:
         where = {"ha": "center", "va": "bottom", "fontsize": 9, "clip_on": True}
         axis.text((begin + end) / 2, top, emotion, color=".15", **where)
     if spoken:
-        axis.plot([], [], color="#8c8c8c", alpha=0.4, linewidth=6, label="spoken")
+        axis.plot([], [], color="#8c8c8c", alpha=0.4, linewidth=6, label="what was meant")
         axis.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
 
 
@@ -212,22 +218,30 @@ def step_times(
     board
         Whose times these are.
     """
-    parts = (("features", features_us, "#4d9a6a"), ("engine", engine_us, "#3b6fa0"))
-    figure, axis = plt.subplots(figsize=(9, 2.2))
-    left = 0.0
-    for name, micros, colour in parts:
-        ms = float(np.median(micros)) / 1000 if len(micros) else 0.0
-        axis.barh(0, ms, left=left, color=colour, linewidth=0, label=f"{name}: {ms:.2f} ms")
-        left += ms
-    axis.barh(0, max(step_ms - left, 0), left=left, color="#ececec", linewidth=0, label="free")
-    axis.set(
-        title=f"One step on the {board}, median: {left:.2f} of {step_ms:.0f} ms",
-        xlabel="ms",
-        yticks=[],
-        xlim=(0, max(step_ms, left)),
+    features_ms, engine_ms = (
+        float(np.median(micros)) / 1000 if len(micros) else 0.0
+        for micros in (features_us, engine_us)
     )
-    axis.grid(visible=False)
-    axis.legend(loc="upper left", bbox_to_anchor=(1, 1.1), frameon=False)
+    busy_ms = features_ms + engine_ms
+    bars = (  # name, where it begins, how long it is, colour
+        ("features", 0.0, features_ms, "#4d9a6a"),
+        ("engine", features_ms, engine_ms, "#3b6fa0"),
+        ("time for a step", 0.0, step_ms, "#c9ced3"),
+    )
+    figure, axis = plt.subplots(figsize=(9, 2.4))
+    for place, (_, left, ms, colour) in enumerate(bars):
+        axis.barh(place, ms, left=left, height=0.6, color=colour, edgecolor=colour)
+        text = f"  {ms:.0f} ms" if ms >= 10 else f"  {ms:.2f} ms"
+        axis.text(left + ms, place, text, va="center", size=10)
+    axis.set_yticks(range(len(bars)), [name for name, *_ in bars])
+    axis.invert_yaxis()
+    share = 100 * busy_ms / step_ms
+    axis.set(
+        title=f"One step on the {board}: busy for {busy_ms:.2f} of {step_ms:.0f} ms, {share:.2g} %",
+        xlabel="ms, median of the steps",
+        xlim=(0, 1.12 * max(step_ms, busy_ms)),
+    )
+    axis.grid(axis="y", visible=False)
     return figure
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
-from ser_tinyml.plots.style import MODEL_COLOURS
+from ser_tinyml.plots.style import MODEL_COLOURS, Point, name_points
 
 # Protocols in the order of the picture: what a test row has in common with training.
 TESTS = {
@@ -18,6 +19,7 @@ TESTS = {
     "clip_random": "Random clips: other clips of the test speakers are in training",
     "speaker": "Speakers never heard",
 }
+_MAJORITY = {"color": "black", "linestyle": ":", "linewidth": 2.5}
 COLOURS = {"leaky_random": "#c9cdd3", "clip_random": "#e0a030", "speaker": "#b8323c"}
 
 
@@ -53,7 +55,7 @@ def by_test(results: Sequence[dict[str, Any]]) -> Figure:
     handles = [
         plt.Rectangle((0, 0), 1, 1, color="0.5"),
         plt.Rectangle((0, 0), 1, 1, facecolor="0.5", hatch="///", edgecolor="white"),
-        plt.Line2D([], [], color="black", linestyle=":"),
+        plt.Line2D([], [], **_MAJORITY),
     ]
     names = ["UAR", "accuracy", "accuracy of the most frequent answer"]
     figure.legend(handles, names, frameon=False, loc="outside upper right", ncols=len(names))
@@ -69,7 +71,7 @@ def _bars(axis: Axes, lines: Sequence[dict[str, Any]], *, colour: str) -> None:
         axis.text(uar + 0.008, place - 0.19, f"UAR {uar:.3f}", va="center", size=9)
         text = f"accuracy {accuracy:.3f}"
         axis.text(accuracy + 0.008, place + 0.19, text, va="center", size=9)
-        axis.vlines(majority, place - 0.38, place + 0.38, color="black", linestyle=":")
+        axis.vlines(majority, place + 0.01, place + 0.37, **_MAJORITY)  # of the accuracy alone
     axis.set_yticks(range(len(lines)), [label(line) for line in lines])
     axis.set(xlim=(0, 1.12), ylim=(len(lines) - 0.5, -0.5))
     axis.set_xticks([0, 0.25, 0.5, 0.75, 1.0])
@@ -77,8 +79,11 @@ def _bars(axis: Axes, lines: Sequence[dict[str, Any]], *, colour: str) -> None:
 
 
 def label(line: dict[str, Any]) -> str:
-    """What was tested on what: the run, its inputs where they are known, and the corpora."""
-    about = [line["name"]]
+    """What was tested on what: the run, its inputs where they are known, and the corpora.
+
+    Nets that were trained anew for each fold are none of the run's models, and not called so.
+    """
+    about = ["five folds" if "folds" in line else line["name"]]
     if "feature_shape" in line:
         about.append("{} x {} inputs".format(*line["feature_shape"]))
     return f"{', '.join(about)}\n{', '.join(line['corpora'])}"
@@ -174,10 +179,11 @@ def _scored(axis: Axes, line: dict[str, Any], place: int, *, colour: str) -> Non
 
 
 COST_AXES = {  # column of the table: name of the axis, and by how much it is divided
-    "flash_bytes": ("flash, KB", 1e3),
+    "flash_bytes": ("flash, kB", 1e3),
     "milliseconds": ("ms from the last sample to the answer", 1.0),
     "millijoules": ("mJ of the processor, for a clip of 2 s", 1.0),
 }
+GUESSING = 0.25  # UAR of four classes, whatever is answered
 FAMILIES = {  # beginning of a system's name: colour
     "lstm": "#b8323c",
     "light_published": "#8c8c8c",
@@ -209,56 +215,51 @@ def costs(
     """
     table = table[table[part].notna()]
     on_board, others = table[table["emulated"]], table[~table["emulated"]].sort_values(part)
-    figure, axes = plt.subplots(1, 4, figsize=(14, 5.2), sharey=True, width_ratios=(3, 3, 3, 1.2))
-    for axis, (column, (label_, scale)) in zip(axes[:3], COST_AXES.items(), strict=True):
+    figure, axes = plt.subplots(1, 4, figsize=(14, 5.2), sharey=True, width_ratios=(3, 3, 3, 1.5))
+    points: list[list[Point]] = [[] for _ in axes]
+    about = {"part": part, "named": named}
+    for panel, (column, (label_, scale)) in enumerate(COST_AXES.items()):
         most = (on_board[column] / scale).max()
-        axis.set(xlabel=label_, xlim=(0, 1.1 * most if most > 0 else 1))
-        for name, line in on_board.iterrows():
-            _costing(axis, line[column] / scale, line, name, part=part, named=named, filled=True)
-    for place, (name, line) in enumerate(others.iterrows()):
-        _costing(axes[3], place, line, name, part=part, named=named, filled=False)
-    axes[3].set_xticks([])
-    axes[3].margins(x=0.9)
-    axes[3].set_xlabel("not on the board")
-    if people is not None:
-        for axis in axes:
-            axis.axhline(people, color="black", linestyle="--", linewidth=1)
-        axes[0].annotate(
-            "a single listener", (0.02, people), xycoords=("axes fraction", "data"),
-            xytext=(0, 4), textcoords="offset points", size=9,
-        )  # fmt: skip
-    axes[0].set_ylabel("UAR on speakers never heard, four classes")
-    axes[0].axhline(0.25, color="0.6", linestyle=":")
+        axes[panel].set(xlabel=label_, xlim=(0, 1.15 * most if most > 0 else 1))
+        for _, line in on_board.iterrows():
+            place = line[column] / scale
+            points[panel].append(_costing(axes[panel], place, line, filled=True, **about))
+    for place, (_, line) in enumerate(others.iterrows()):
+        points[-1].append(_costing(axes[3], place, line, filled=False, **about))
+    axes[3].set(xticks=[], xlim=(-1, max(len(others), 1)), xlabel="not on the board")
+    _levels(axes, {"guessing": (GUESSING, ":"), "a single listener": (people, "--")})
+    axes[0].set_ylabel("UAR on speakers never heard, four classes (%)")
+    axes[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=""))
+    for axis, drawn in zip(axes, points, strict=True):
+        name_points(axis, drawn)
     return figure
 
 
+def _levels(axes: Sequence[Axes], levels: Mapping[str, tuple[float | None, str]]) -> None:
+    """Lines through all panels, named in the first: what is no system has no cost."""
+    for name, (level, style) in levels.items():
+        if level is None:
+            continue
+        for axis in axes:
+            axis.axhline(level, color="black", linestyle=style, linewidth=1, zorder=1)
+        axes[0].annotate(
+            name, (0.98, level), xycoords=("axes fraction", "data"), ha="right",
+            xytext=(0, 4), textcoords="offset points", size=9,
+        )  # fmt: skip
+
+
 def _costing(
-    axis: Axes,
-    place: float,
-    line: pd.Series,
-    name: str,
-    *,
-    part: str,
-    named: Sequence[str],
-    filled: bool,
-) -> None:
+    axis: Axes, place: float, line: pd.Series, *, part: str, named: Sequence[str], filled: bool
+) -> Point:
+    """Draw a system's point and its deviation; what comes back is to be named."""
+    system = str(line.name)
     colour = next(
-        (colour for family, colour in FAMILIES.items() if name.startswith(family)), "#34495e"
+        (colour for family, colour in FAMILIES.items() if system.startswith(family)), "#34495e"
     )
     axis.errorbar(
         place, line[part], yerr=line[f"{part}_sd"], fmt="o", color=colour, markersize=8,
         markerfacecolor=colour if filled else "white", elinewidth=1, alpha=0.9,
     )  # fmt: skip
-    if name not in named:
-        return
-    if filled:  # towards the middle of the panel
-        left = place > sum(axis.get_xlim()) / 2
-        above = line[part]
-        about = {"xytext": (-7 if left else 7, 5), "ha": "right" if left else "left"}
-    else:
-        above = line[part] + line[f"{part}_sd"] if line[f"{part}_sd"] > 0 else line[part]
-        about = {"xytext": (0, 8), "ha": "center"}
-    axis.annotate(
-        line["title"].partition(" over ")[0], (place, above), textcoords="offset points", size=9,
-        color=colour, **about,
-    )  # fmt: skip
+    spread = line[f"{part}_sd"] if line[f"{part}_sd"] > 0 else 0.0
+    title = line["title"].partition(" over ")[0] if system in named else ""
+    return Point(place, line[part], line[part] - spread, line[part] + spread, title, colour)

@@ -11,16 +11,23 @@ from matplotlib.lines import Line2D
 
 from ser_tinyml.data import corpora
 from ser_tinyml.evaluation.trials import POOL
-from ser_tinyml.plots.style import MODEL_COLOURS, colours_of
+from ser_tinyml.plots.style import (
+    MODEL_COLOURS,
+    POOL_COLOUR,
+    Point,
+    colours_of,
+    name_points,
+    part_colour,
+)
 
-_POOL_COLOUR = "#34495e"
 _GROUP_COLOURS = (
     *("#34495e", "#3b6fa0", "#4d9a6a", "#e0a030", "#c9713d"),
     *("#a15b9e", "#7a4fa3", "#b8323c", "#2a9d9d", "#8c8c8c", "#5f8f3a", "#1f7fbf", "#b08968"),
 )
-_COSTS = (("bytes", "int8 file, KB", 1e3), ("macs_per_s", "million MAC a second of sound", 1e6))
+_COSTS = (("bytes", "int8 file, kB", 1e3), ("macs_per_s", "million MAC a second of sound", 1e6))
 _MARKERS = "os^Dv"  # for the kinds of noise
 _LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1)))
+_CLEAN = {"linewidth": 0.9, "alpha": 0.6}  # the line of clean speech
 _TITLES = ("Level", "Noise", "Band, room, microphone")
 
 
@@ -47,7 +54,7 @@ def folds(scores: pd.DataFrame, summary: pd.DataFrame) -> Figure:
 
 def _uar_of_parts(axis: Axes, scores: pd.DataFrame, summary: pd.DataFrame) -> None:
     for number, (part, line) in enumerate(summary.iterrows()):
-        colour = _POOL_COLOUR if part == POOL else corpora.colour(str(part))
+        colour = part_colour(str(part))
         axis.bar(number, line["uar"], color=colour, alpha=0.45, width=0.7)
         own = scores.loc[scores["part"] == part, "uar"].to_numpy()
         axis.plot(number + np.linspace(-0.2, 0.2, len(own)), own, "o", color=colour, markersize=4)
@@ -98,13 +105,16 @@ def ablations(table: pd.DataFrame, *, base: str) -> Figure:
     figure = plt.figure(figsize=(13, 0.26 * len(table) + 1.5), layout="constrained")
     grid = figure.add_gridspec(2, 2, width_ratios=(3, 2))
     _changes(figure.add_subplot(grid[:, 0]), table, base=base, colours=colours)
+    priced = []
     for row, cost in enumerate(_COSTS):
         axis = figure.add_subplot(grid[row, 1])
-        _cost(axis, table, base=base, colours=colours, cost=cost)
+        priced.append((axis, _cost(axis, table, base=base, colours=colours, cost=cost)))
     figure.axes[1].set_title("What it costs; ringed: the default")
     names = [name for name in groups if name != base]
     handles = [plt.Rectangle((0, 0), 1, 1, color=colours[name]) for name in names]
     figure.legend(handles, names, frameon=False, loc="outside lower left", ncols=len(names))
+    for axis, points in priced:
+        name_points(axis, points)
     return figure
 
 
@@ -133,22 +143,26 @@ def _cost(
     base: str,
     colours: dict[str, str],
     cost: tuple[str, str, float],
-) -> None:
-    """UAR against a cost, of the default and of the changes that move the cost."""
+) -> list[Point]:
+    """UAR against a cost, of the default and of the changes that move the cost: to be named."""
     column, label, scale = cost
     at = table[table["name"] == base].iloc[0]
+    points = []
     for line in table[table[column] != at[column]].to_dict("records"):
         place = (line[column] / scale, line["uar"])
         axis.plot(*place, "o", color=colours[line["group"]], alpha=0.8)
-        side = "right" if line[column] > table[column].mean() else "center"  # within the frame
-        axis.annotate(
-            line["name"], place, xytext=(0, 7), textcoords="offset points", ha=side, size=9
-        )
+        points.append((place, _short(line["name"])))
     place = (at[column] / scale, at["uar"])
     axis.plot(*place, "o", ms=12, mfc="none", mec="black", mew=1.5)
-    axis.annotate(base, place, xytext=(0, 10), textcoords="offset points", ha="center", size=9)
-    axis.margins(x=0.4, y=0.15)
+    points.append((place, base))
+    axis.margins(x=0.35, y=0.2)  # room for the names
     axis.set(xlabel=label, ylabel="UAR")
+    return [Point(x, y, y, y, name) for (x, y), name in points]
+
+
+def _short(name: str) -> str:
+    """What a change has that those beside it have not: the last of what its name lists."""
+    return name.rpartition(", ")[2]
 
 
 def speakers(table: pd.DataFrame, *, base: str) -> Figure:
@@ -186,7 +200,7 @@ def copies(table: pd.DataFrame) -> Figure:
     _learning_curve(axis, curve.assign(at=curve["copies"]))
     for line in wide.to_dict("records"):
         place = (line["copies"], line["uar"])
-        axis.plot(*place, "D", color=_POOL_COLOUR, mfc="white", ms=9, label="twice as wide, pooled")
+        axis.plot(*place, "D", color=POOL_COLOUR, mfc="white", ms=9, label="twice as wide, pooled")
     axis.set(
         title="What limits a taught net: more to hear, or more room?",
         xlabel="changed copies of a clip",
@@ -202,7 +216,7 @@ def _learning_curve(axis: Axes, table: pd.DataFrame) -> None:
     for corpus in (one.name for one in corpora.all() if f"uar_{one.name}" in table):
         colour = corpora.colour(corpus)
         axis.plot(table["at"], table[f"uar_{corpus}"], "o:", color=colour, label=corpus)
-    axis.plot(table["at"], table["uar"], "o-", color=_POOL_COLOUR, linewidth=2.5, label=POOL)
+    axis.plot(table["at"], table["uar"], "o-", color=POOL_COLOUR, linewidth=2.5, label=POOL)
     axis.set_xscale("log", base=2)
     axis.set_xticks(table["at"], [f"{value:.0f}" for value in table["at"]])
 
@@ -227,7 +241,7 @@ def robustness(scores: pd.DataFrame, *, chance: float | None = None) -> Figure:
         axis.set_title(title)
         for model, colour in colours.items():
             clean = scores[(scores["model"] == model) & (scores["group"] == "clean")]
-            axis.axhline(clean["uar"].iloc[0], color=colour, linewidth=0.9, alpha=0.6, zorder=1)
+            axis.axhline(clean["uar"].iloc[0], color=colour, zorder=1, **_CLEAN)
         if chance is not None:
             axis.axhline(chance, color="black", linestyle=":", linewidth=1)
     kinds = list(dict.fromkeys(scores.loc[scores["group"] == "noise", "kind"]))
@@ -246,15 +260,27 @@ def robustness(scores: pd.DataFrame, *, chance: float | None = None) -> Figure:
     axes[1].set(xlabel="speech over noise (dB)")
     axes[1].invert_xaxis()
     axes[0].set_ylim(0, 1)
-    handles = [Line2D([], [], color=colour, label=model) for model, colour in colours.items()]
-    handles.append(Line2D([], [], color="0.33", linewidth=0.9, alpha=0.6, label="clean"))
-    if chance is not None:
-        handles.append(Line2D([], [], color="black", linestyle=":", label="always one answer"))
-    for kind, style in styles.items():
-        handles.append(Line2D([], [], color="0.33", label=f"{kind} noise", **style))
+    handles = _legend_of_conditions(colours, styles, chance=chance is not None)
     look = {"frameon": False, "ncols": len(handles), "handlelength": 3}
     figure.legend(handles=handles, loc="outside lower center", **look)
     return figure
+
+
+def _legend_of_conditions(
+    colours: dict[str, str], styles: dict[str, dict[str, object]], *, chance: bool
+) -> list[Line2D]:
+    """Models, clean speech, and the kinds of noise: grey where they are of several colours."""
+    single = len(colours) == 1
+    handles = [Line2D([], [], color=colour, label=model) for model, colour in colours.items()]
+    for model, colour in colours.items():
+        name = "clean" if single else f"{model}, clean"
+        handles.append(Line2D([], [], color=colour, label=name, **_CLEAN))
+    if chance:
+        handles.append(Line2D([], [], color="black", linestyle=":", label="always one answer"))
+    shared = next(iter(colours.values())) if single else "0.33"
+    for kind, style in styles.items():
+        handles.append(Line2D([], [], color=shared, label=f"{kind} noise", **style))
+    return handles
 
 
 def _condition_curve(axis: Axes, scores: pd.DataFrame, **style: object) -> None:
@@ -308,7 +334,7 @@ def adapting(table: pd.DataFrame) -> Figure:
             range(len(counts)), line - error, line + error, color=colour, alpha=0.15, linewidth=0
         )
     lost = 100 * points.groupby("clips_a_class")["others"].mean()
-    right.bar(range(len(counts)), [0, *lost], color=_POOL_COLOUR, alpha=0.6, width=0.6)
+    right.bar(range(len(counts)), [0, *lost], color=POOL_COLOUR, alpha=0.6, width=0.6)
     left.set(title="The person who gave them", ylabel="UAR, %")
     right.set(title="Everybody else", ylabel="change of UAR, points")
     right.axhline(0, color="0.3", linewidth=1)
@@ -346,7 +372,7 @@ def _gains(axis: Axes, points: pd.DataFrame, *, of: str) -> None:
     of_trial = points.groupby([of, "fold", "seed"])["gain"].mean()
     for place, name in enumerate(names):
         gains = of_trial[name]
-        axis.barh(place, gains.mean(), color=_POOL_COLOUR, alpha=0.6)
+        axis.barh(place, gains.mean(), color=POOL_COLOUR, alpha=0.6)
         axis.plot(gains, np.full(len(gains), place), "o", ms=4, color="0.2", alpha=0.7)
         axis.annotate(
             f"{gains.mean():+.1f}",

@@ -96,10 +96,12 @@ def clip_to_features(
     look = {"origin": "lower", "aspect": "auto"}
     dark = {"cmap": "magma", "vmin": bands.max() - config.range_db}
     mesh = axes[1].imshow(bands.T, extent=extent, **dark, **look)
-    for second in (begins_s, ends_s):
+    goes_on = sound_ends_s - ends_s > hop_s  # there is sound that the net does not hear
+    for second in (begins_s, ends_s) if goes_on else (begins_s,):
         axes[1].axvline(second, color="white", linestyle="--", linewidth=1.5)
     axes[1].set(ylabel="mel band", facecolor="black")
-    axes[1].set_title("log mel bands; the model sees what is between the dashed lines")
+    heard = "what is between the dashed lines" if goes_on else "from the dashed line on"
+    axes[1].set_title(f"log mel bands; the net hears {heard}")
     figure.colorbar(mesh, ax=axes[1], label="dB")
     heard = frames[: max(len(bands) - start, 1)]  # what follows is silence, put there to fill up
     scaled = (frames - heard.mean(axis=0)) / (heard.std(axis=0) + 1e-6)

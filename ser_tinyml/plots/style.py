@@ -1,16 +1,23 @@
-"""Colours, sizes and the saving of figures."""
+"""Colours, sizes, names beside points, and the saving of figures."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from matplotlib.text import Annotation
+from matplotlib.transforms import Bbox
 
 from ser_tinyml import files
+from ser_tinyml.data import corpora
+from ser_tinyml.evaluation.trials import POOL
 
 EMOTION_COLOURS = {
     "neutral": "#8c8c8c",
@@ -41,12 +48,27 @@ _OTHERS = (  # labels without a colour of their own
     *("#da8bc3", "#64b5cd", "#8a9a2b", "#34495e", "#b05070"),
 )
 MODEL_COLOURS = ("#b8323c", "#34495e", "#e0a030", "#4d9a6a", "#7a4fa3")
+POOL_COLOUR = "#34495e"
 
 
 def colours_of(labels: Sequence[str]) -> dict[str, str]:
     """A colour for each emotion or class."""
     others = cycle(_OTHERS)
     return {label: EMOTION_COLOURS.get(label) or next(others) for label in labels}
+
+
+def part_colour(part: str) -> str:
+    """Of a corpus, or of the pool of corpora: the same in every picture."""
+    return POOL_COLOUR if part == POOL else corpora.colour(part)
+
+
+def colours_of_lines(names: Iterable[str]) -> dict[str, str]:
+    """A colour for each line of a picture: that of its corpus, or else one for each model."""
+    names = list(names)
+    parts = {POOL, *(one.name for one in corpora.all())}
+    if parts.isdisjoint(names):
+        return dict(zip(names, cycle(MODEL_COLOURS), strict=False))
+    return {name: part_colour(name) for name in names}
 
 
 def use() -> None:
@@ -88,6 +110,132 @@ def use() -> None:
             "svg.hashsalt": "ser-tinyml",
         }
     )
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point of a picture with the bar through it, in the units of the axes.
+
+    Attributes
+    ----------
+    x, y
+        Its place.
+    low, high
+        Ends of its bar; the place itself where it has none.
+    name
+        To be written beside it; empty: it has no name.
+    colour
+        Of the name.
+    """
+
+    x: float
+    y: float
+    low: float
+    high: float
+    name: str = ""
+    colour: str = ".15"
+
+
+_DOT = 7.0  # points from the middle of a point that are kept free of names
+_BAR = 3.0  # the same of a bar
+_FARTHER = (0.0, 12.0, 26.0, 42.0)  # points that a name moves away until it finds a free place
+
+
+def name_points(axis: Axes, points: Sequence[Point], *, size: float = 9) -> list[Annotation]:
+    """Write names beside their points, off all points, bars and texts, inside the frame.
+
+    Called last: the limits of the axes have to be what they will be.
+
+    Parameters
+    ----------
+    points
+        All that are drawn, those without a name too.
+    size
+        Of the letters, in points.
+    """
+    figure = axis.get_figure()
+    figure.draw_without_rendering()  # from here on it is known where the axes lie
+    pixels = figure.dpi / 72
+    taken = []
+    for one in points:
+        x, y = axis.transData.transform((one.x, one.y))
+        taken.append(Bbox.from_extents(x, y, x, y).padded(_DOT * pixels))
+        bar = Bbox.from_extents(one.x, one.low, one.x, one.high)
+        taken.append(bar.transformed(axis.transData).padded(_BAR * pixels))
+    taken += [text.get_window_extent() for text in axis.texts]
+    written = []
+    for one in (point for point in points if point.name):
+        text = axis.annotate(one.name, (one.x, one.y), size=size, color=one.colour)
+        extent = text.get_window_extent()
+        best = min(
+            _places(axis, one, size=(extent.width, extent.height), pixels=pixels),
+            key=lambda place: place.cost + _covered(place.box, taken, axis.bbox),
+        )
+        text.remove()
+        taken.append(best.box)
+        written.append(_write(axis, one, best, size=size, pixels=pixels))
+    return written
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a name may stand: its box in pixels, and how much worse it is than right beside."""
+
+    box: Bbox
+    cost: float
+    far: bool
+
+
+def _places(axis: Axes, point: Point, *, size: tuple[float, float], pixels: float) -> list[_Place]:
+    """Right, left, above, below and at the corners; then the same farther away."""
+    (x, y), (width, height) = axis.transData.transform((point.x, point.y)), size
+    low, high = (axis.transData.transform((point.x, end))[1] for end in (point.low, point.high))
+    gap = (_DOT + 1) * pixels
+    low, high = min(low, y - gap / 2), max(high, y + gap / 2)
+    found = []
+    for step, farther in enumerate(_FARTHER):
+        aside, up = gap + farther * pixels, (gap / 2 + farther * pixels)
+        right, left, middle = x + aside, x - aside - width, x - width / 2
+        sides = [
+            *((right, y - height / 2), (left, y - height / 2)),
+            *((right, y + up), (left, y + up), (right, y - up - height), (left, y - up - height)),
+            *((middle, high + up), (middle, low - up - height)),
+            *((x - gap, high + up), (x + gap - width, high + up)),
+            *((x - gap, low - up - height), (x + gap - width, low - up - height)),
+        ]
+        for rank, (x0, y0) in enumerate(sides):
+            box = Bbox.from_extents(x0, y0, x0 + width, y0 + height)
+            found.append(_Place(box, 0.01 * rank + 0.5 * step, far=step > 0))
+    return found
+
+
+def _covered(box: Bbox, taken: Sequence[Bbox], frame: Bbox) -> float:
+    """Parts of a box that lie on others or outside the frame: 1 is a whole box."""
+    area = box.width * box.height
+    on = [Bbox.intersection(box, other) for other in taken]
+    inside = Bbox.intersection(box, frame.padded(-2))
+    out = area - (inside.width * inside.height if inside else 0)
+    covered = sum(one.width * one.height for one in on if one) + 3 * out
+    return 20 * covered / area + 2 * sum(1 for one in on if one)
+
+
+def _write(axis: Axes, point: Point, place: _Place, *, size: float, pixels: float) -> Annotation:
+    x, y = axis.transData.transform((point.x, point.y))
+    line = {"arrowstyle": "-", "color": point.colour, "linewidth": 0.7, "shrinkB": 5, "shrinkA": 1}
+    text = axis.annotate(
+        point.name,
+        (point.x, point.y),
+        xytext=((place.box.x0 - x) / pixels, (place.box.y0 - y) / pixels),
+        textcoords="offset points",
+        ha="left",
+        va="bottom",
+        size=size,
+        color=point.colour,
+        arrowprops=line if place.far else None,
+        path_effects=[withStroke(linewidth=3, foreground="white")],
+    )
+    text.set_in_layout(False)
+    return text
 
 
 def save(figure: Figure, path: str | Path) -> Path:

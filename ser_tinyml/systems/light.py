@@ -95,7 +95,7 @@ def _published(kind: str) -> System:
 
 SYSTEMS = (
     *(_true(kind) for kind in TITLES),
-    _true("extra", name="small", title="extra trees of 60 KB", most_bytes=SMALL_BYTES, trees=40),
+    _true("extra", name="small", title="extra trees of 60 kB", most_bytes=SMALL_BYTES, trees=40),
     *(_published(kind) for kind in TITLES),
 )
 # The best one, the best in C, the smallest forest, and the best over the features as published.

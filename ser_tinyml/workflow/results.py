@@ -243,9 +243,9 @@ def card_section(found: dict[str, Any]) -> str:
             f"{_number(live['delay_median_s'], 2)} s from the end of speech to the decision "
             "(median).",
             f"- False alarms: {alarms:.1f} an hour without speech.",
-            "- Degraded sound:",
+            "- Degraded sound, change of UAR, in points (+ is better):",
             *(
-                f"  - {name}: {round(line['points lost'], 1) + 0.0:.1f} points of UAR lost."
+                f"  - {name}: {round(-line['points lost'], 1) + 0.0:+.1f}"
                 for name, line in sorted(found["robustness"].items(), key=_place)
                 if name != "clean"
             ),

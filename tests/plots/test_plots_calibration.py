@@ -8,7 +8,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+from ser_tinyml.data import corpora
+from ser_tinyml.evaluation.trials import POOL
 from ser_tinyml.plots import calibration as plots
+from ser_tinyml.plots.style import MODEL_COLOURS, POOL_COLOUR
 from ser_tinyml.training import calibration
 
 
@@ -74,3 +77,14 @@ def test_several_nets_are_marked_where_their_own_thresholds_put_them(answers) ->
     _, mark = axis.lines
     assert (mark.get_xdata(), mark.get_ydata()) == ([0.28], [0.872])
     assert "28% answered, 87% of them right" in mark.get_label()
+
+
+def test_a_corpus_has_its_own_colour_and_a_model_one_of_models(answers) -> None:
+    table = calibration.risk_coverage(*answers)
+    for names, colours in (
+        ((POOL, "TESS", "own"), (POOL_COLOUR, corpora.colour("TESS"), corpora.colour("own"))),
+        (("SAVEE",), (corpora.colour("SAVEE"),)),
+        (("int8 on TFLite Micro", "old"), MODEL_COLOURS[:2]),
+    ):
+        (axis,) = plots.risk_coverage(dict.fromkeys(names, table)).axes
+        assert tuple(line.get_color() for line in axis.lines) == colours

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import librosa
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 from make_audio import noise
 
 from ser_tinyml.plots import clips as plots
+from ser_tinyml.systems.parts import light_features
 
 
 @pytest.fixture(autouse=True)
@@ -60,9 +62,33 @@ def test_waveforms_and_spectrograms(count):
     images = [image.get_array() for axes in figure.axes for image in axes.images]
     assert len(images) == count
     for image in images:
-        assert image.shape[0] == 64
+        assert image.shape[0] == 160
         assert np.max(image) == 0
     figure.canvas.draw()
+
+
+def test_spectrograms_show_the_speech_without_the_silence_and_its_harmonics() -> None:
+    rate, pitch = 16_000, 110.0
+    time = np.arange(rate) / rate
+    voice = sum(np.sin(2 * np.pi * pitch * n * time) for n in range(1, 9)) / 8
+    silence = np.zeros(rate)
+    sounds = {"neutral": np.concatenate([silence, voice, silence]).astype(np.float32)}
+    figure = plots.waveforms_and_spectrograms(sounds, sample_rate=rate, speaker="one")
+    (image,) = [image for axes in figure.axes for image in axes.images]
+    assert image.get_extent()[1] == pytest.approx(1.0, abs=0.2)  # seconds, of three
+    level = np.mean(image.get_array(), axis=1)
+    mels = librosa.mel_frequencies(len(level) + 2, fmin=0, fmax=rate / 2)[1:-1]
+    peaks = [np.interp(pitch * n, mels, level) for n in range(2, 8)]
+    valleys = [np.interp(pitch * (n + 0.5), mels, level) for n in range(2, 8)]
+    assert min(peaks) > max(valleys) + 10  # dB
+
+
+def test_panels_have_the_units_of_the_numbers() -> None:
+    assert plots.UNITS.keys() <= set(light_features.NAMES)
+    clips = pd.DataFrame({"speaker": ["a", "a"], "emotion": ["sad", "angry"]})
+    values = pd.DataFrame({"F0": [0.1, 0.2], "roll-off": [1e3, 2e3], "flux": [0.1, 0.2]})
+    figure = plots.moved(values, clips, columns=3)
+    assert [axes.get_ylabel() for axes in figure.axes] == ["octaves", "Hz", ""]
 
 
 def test_numbers_move_with_the_emotion_against_the_speaker() -> None:

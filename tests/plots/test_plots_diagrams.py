@@ -80,6 +80,16 @@ def test_tensors_reach_as_far_as_their_scales(small):
     assert f"s = {scale:.7g}" not in texts(diagrams.int8_arithmetic(Release.load()))
 
 
+def test_the_result_stands_beside_what_it_would_be_exactly() -> None:
+    release = Release.load()
+    one = network.product(release.tflite, real=1.0)
+    exact, found = one.real * one.weight, one.gate * GATE_SCALE
+    shown = texts(diagrams.int8_arithmetic(release))
+    assert "input 1.0\n" in shown and f"one unit = {one.product_scale:.7f}" in shown
+    assert f"exactly: 1.0 × {one.weight:.3f} = {exact:.3f}" in shown
+    assert f"the rest, {found - exact:+.3f}, is rounding" in shown and f"{found:.3f}" in shown
+
+
 def test_windows_on_the_time_axis_are_those_of_the_gate():
     release = Release.load()
     config, (steps, inputs) = release.config, release.config.feature_shape

@@ -8,8 +8,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 from ser_tinyml.plots import results as plots
+from ser_tinyml.plots import style
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +47,21 @@ def test_each_kind_of_test_has_a_panel_of_its_own() -> None:
     ]
     assert "UAR 0.700" in [text.get_text() for text in speakers.texts]
     figure.canvas.draw()
+
+
+def test_the_accuracy_of_one_answer_crosses_bars_of_accuracy_alone() -> None:
+    (axis,) = plots.by_test([line("rows", "leaky_random", 0.9)]).axes
+    uar, accuracy = axis.patches
+    (dotted,) = axis.collections
+    (segment,) = dotted.get_segments()
+    assert segment[:, 0].tolist() == [0.4, 0.4]
+    low, high = sorted(segment[:, 1])
+    assert low >= uar.get_y() + uar.get_height()
+    assert accuracy.get_y() <= low < high <= accuracy.get_y() + accuracy.get_height()
+
+
+def test_nets_of_folds_are_not_called_by_the_name_of_the_released_one() -> None:
+    assert plots.label(line("release", "speaker", 0.7, folds=3)).startswith("five folds\n")
 
 
 def compared() -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -96,7 +115,7 @@ def test_systems_are_bars_beside_what_is_quoted_of_them() -> None:
     assert [len(axis.containers) for axis in (random, speakers)] == [2, 4]  # bars, and spreads
 
 
-def priced(people: float | None = None):
+def priced(people: float | None = None) -> Figure:
     table = pd.DataFrame(
         {
             "title": ["LSTM 128/64", "MLP over 64 features", "SVM over 64 features"],
@@ -129,6 +148,59 @@ def test_what_runs_on_the_board_stands_at_its_cost_and_what_does_not_stands_apar
     figure.canvas.draw()  # ticks are numbers: mathematics in texts is off
     labels = [text.get_text() for axis in figure.axes for text in axis.get_xticklabels()]
     assert any(labels) and not any("$" in label for label in labels)
+
+
+def of_notebook_14() -> pd.DataFrame:
+    """The systems of the published run: two pairs of points are nearly above each other."""
+    return pd.DataFrame(
+        {
+            "title": [
+                "LSTM 128/64",
+                *(f"{name} over 64 features" for name in ("MLP", "extra trees of 60 kB")),
+                *("logistic regression over 64 features", "Gaussian mixtures over MFCC"),
+            ],
+            "pooled": [0.743, 0.636, 0.525, 0.612, 0.452],
+            "pooled_sd": [0.024, 0.055, 0.065, 0.045, 0.071],
+            "flash_bytes": [220_158, 51_804, 85_554, 35_388, np.nan],
+            "milliseconds": [6.593, 9.112, 8.391, 8.259, np.nan],
+            "millijoules": [3.073, 5.142, 5.134, 5.133, np.nan],
+            "emulated": [True, True, True, True, False],
+        },
+        index=["lstm_128_64", "light_mlp", "light_small", "light_logistic", "mixtures"],
+    )
+
+
+def test_names_of_systems_lie_on_no_bar_and_no_other_name() -> None:
+    style.use()
+    table = of_notebook_14()
+    figure = plots.costs(table, part="pooled", named=list(table.index), people=0.579)
+    figure.canvas.draw()
+    assert sum(len(axis.texts) for axis in figure.axes) == 3 * 4 + 1 + 2
+    for axis in figure.axes:
+        names = [Text.get_window_extent(text) for text in axis.texts]
+        ends = [
+            axis.transData.transform(segment)
+            for container in axis.containers
+            for bar in container.lines[2]
+            for segment in bar.get_segments()
+        ]
+        bars = [Bbox([one.min(axis=0), one.max(axis=0)]).padded(0.5) for one in ends]
+        for place, name in enumerate(names):
+            others = [*bars, *names[:place]]
+            assert not any(Bbox.intersection(name, other) for other in others)
+            assert axis.bbox.x0 <= name.x0 and name.x1 <= axis.bbox.x1
+
+
+def test_guessing_is_drawn_in_every_panel_and_named_once_and_the_axis_is_in_percent() -> None:
+    figure = priced()
+    figure.canvas.draw()
+    for axis in figure.axes:
+        dotted = [line for line in axis.lines if line.get_linestyle() == ":"]
+        assert [line.get_ydata()[0] for line in dotted] == [plots.GUESSING]
+    said = [text.get_text() for axis in figure.axes for text in axis.texts]
+    assert said.count("guessing") == 1
+    assert "70" in [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert figure.axes[0].get_xlabel() == "flash, kB"
 
 
 def test_nobody_is_shown_where_people_are_not_known() -> None:

@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 from ser_tinyml.evaluation import cross_validation
 from ser_tinyml.evaluation.trials import POOL
@@ -99,6 +100,29 @@ def test_ablations_show_points_from_the_default_by_group_and_what_they_cost() ->
     figure.canvas.draw()
 
 
+def test_what_changes_cost_is_named_shortly_inside_the_frame_and_off_the_dots() -> None:
+    rows = [
+        ("features", "no pitch", 0.660, 173_000, 2.45e6),
+        ("features", "13 MFCC", 0.669, 148_000, 2.05e6),
+        ("default", "default", 0.710, 175_000, 2.5e6),
+        *(("level", f"level {n}", 0.7, 175_000, 2.5e6) for n in range(8)),
+        ("width", "long, taught, copies: 4, LSTM 256/128", 0.747, 571_000, 8.55e6),
+    ]
+    table = pd.DataFrame(rows, columns=["group", "name", "uar", "bytes", "macs_per_s"])
+    figure = plots.ablations(
+        table.assign(uar_low=table["uar"], uar_high=table["uar"]), base="default"
+    )
+    figure.canvas.draw()
+    assert figure.axes[1].get_xlabel() == "int8 file, kB"
+    for axis in figure.axes[1:]:
+        names = {text.get_text(): Text.get_window_extent(text) for text in axis.texts}
+        assert names.keys() == {"no pitch", "13 MFCC", "LSTM 256/128", "default"}
+        for name in names.values():
+            assert axis.bbox.x0 <= name.x0 and name.x1 <= axis.bbox.x1
+            dots = [axis.transData.transform(line.get_xydata()[0]) for line in axis.lines]
+            assert not any(name.contains(*dot) for dot in dots)
+
+
 def test_speakers_show_the_score_against_the_share_that_trained() -> None:
     table = pd.DataFrame(
         [
@@ -167,9 +191,20 @@ def test_robustness_shows_every_condition_of_every_model() -> None:
     assert len(clean) == 2
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == [
-        *("new", "old", "clean", "always one answer", "white noise", "pink noise")
+        *("new", "old", "new, clean", "old, clean", "always one answer"),
+        *("white noise", "pink noise"),
     ]
     figure.canvas.draw()
+
+
+def test_the_legend_has_the_colour_in_which_clean_speech_is_drawn() -> None:
+    table = conditions()
+    for models in (["new"], ["new", "old"]):
+        figure = plots.robustness(table[table["model"].isin(models)])
+        level = figure.axes[0]
+        drawn = [line.get_color() for line in level.lines if len(line.get_xdata()) == 2]
+        handles = {line.get_label(): line.get_color() for line in figure.legends[0].get_lines()}
+        assert [colour for name, colour in handles.items() if name.endswith("clean")] == drawn
 
 
 def test_models_under_unlike_conditions_share_a_picture() -> None:
@@ -177,7 +212,7 @@ def test_models_under_unlike_conditions_share_a_picture() -> None:
     table = conditions()
     table = table[~((table["model"] == "old") & (table["group"] == "room"))]
     figure = plots.robustness(table)
-    assert len(figure.legends[0].get_texts()) == 5
+    assert len(figure.legends[0].get_texts()) == 6
     labels = [text.get_text() for text in figure.axes[2].texts]
     assert sum(label not in ("", "nan") for label in labels) == 5 + 3
     figure.canvas.draw()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
+from make_audio import noise
 
 from ser_tinyml.data.corpus import OTHER
+from ser_tinyml.features import FeatureConfig
 from ser_tinyml.plots import signals, style
 from ser_tinyml.plots.signals import SPLIT_COLOURS
 
@@ -59,3 +62,16 @@ def test_spectrograms_lie_in_rows_and_empty_places_are_hidden() -> None:
     assert [axis.get_title(loc="left") for axis in shown] == ["a", "b", "c", "d"]
     assert all(axis.images[0].get_extent() == [0, 3.0, 0, 4] for axis in shown)
     assert len(figure.axes) == 6
+
+
+@pytest.mark.parametrize(
+    ("seconds", "lines", "heard"),
+    [(1.0, 1, "from the dashed line on"), (9.0, 2, "what is between the dashed lines")],
+)
+def test_the_second_dashed_line_is_there_where_sound_goes_on_behind_it(seconds, lines, heard):
+    config = FeatureConfig(name="test")
+    samples = noise(seed=1, n=round(seconds * config.sample_rate))
+    figure = signals.clip_to_features(samples, config, title="noise", unprepared_s=seconds)
+    bands = figure.axes[1]
+    assert len(bands.lines) == lines
+    assert bands.get_title() == f"log mel bands; the net hears {heard}"

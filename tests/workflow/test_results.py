@@ -104,10 +104,10 @@ def test_the_model_card_says_what_the_evaluation_found() -> None:
         "- Streaming, as on the board: UAR 0.650, 40 % answered, of these 80 % right; "
         "0.52 s from the end of speech to the decision (median).",
         "- False alarms: 3.0 an hour without speech.",
-        "- Degraded sound:",
-        "  - white 0 dB: 12.3 points of UAR lost.",
-        "  - pink 0 dB: 15.0 points of UAR lost.",
-        "  - tap 0 dB: 20.0 points of UAR lost.",
+        "- Degraded sound, change of UAR, in points (+ is better):",
+        "  - white 0 dB: -12.3",
+        "  - pink 0 dB: -15.0",
+        "  - tap 0 dB: -20.0",
     ]
 
 

@@ -44,9 +44,9 @@ def _number_line(axis: Axes, tensor: network.Tensor, example: network.Product) -
     back = (example.whole - tensor.zero_point) * tensor.scale
     axis.plot(example.real, 0.25, "o", color=_MARK, markersize=8)
     axis.plot([back, back], [0, 0.5], color=_MARK, linewidth=4)
-    said = f"{example.real:g} becomes {example.whole}, which stands for {back:.3f}"
+    said = f"{example.real:.1f} becomes {example.whole}, which stands for {back:.3f}"
     axis.text(reals[-1] + 0.6 * tensor.scale, 0.25, said, va="center", size=10, color=_MARK)
-    axis.set(xlim=(reals[0] - tensor.scale, reals[-1] + 6 * tensor.scale), ylim=(0, 1))
+    axis.set(xlim=(reals[0] - tensor.scale, reals[-1] + 6.8 * tensor.scale), ylim=(0, 1))
     axis.set_xticks(np.round(np.linspace(reals[0], reals[-1], 5), 2))
     axis.set_yticks([])
     axis.grid(visible=False)
@@ -61,12 +61,12 @@ def _number_line(axis: Axes, tensor: network.Tensor, example: network.Product) -
 def _product(axis: Axes, tensor: network.Tensor, one: network.Product) -> None:
     title = "One input times one weight, towards the input gate of the first LSTM"
     axis.text(0.1, 2.8, title, weight="bold", size=12, va="center")
-    box(axis, (1.3, 2.05), f"input {one.real:g}\nint8: {one.whole}", size=(2.0, 0.75))
+    box(axis, (1.3, 2.05), f"input {one.real:.1f}\nint8: {one.whole}", size=(2.0, 0.75))
     weight = f"weight {one.weight:.3f}\nint8: {one.weight_whole}"
     box(axis, (1.3, 0.85), weight, size=(2.0, 0.75))
     times = (
         f"({one.whole} - ({tensor.zero_point})) × {one.weight_whole} = {one.product}\n"
-        f"an int32 adds all such products\n1 is worth {one.product_scale:.7f}"
+        f"an int32 adds all such products\none unit = {one.product_scale:.7f}"
     )
     box(axis, (4.45, 1.45), times, size=(3.1, 0.95), colour=GATE)
     shift = one.rescaling.left - one.rescaling.right
@@ -85,10 +85,16 @@ def _product(axis: Axes, tensor: network.Tensor, one: network.Product) -> None:
     axis.text(1.3, 0.28, f"weights: s = {one.weight_scale:.6f}, z = 0", ha="center", size=9)
     axis.text(7.7, 2.05, "the multiplier and the shift", ha="center", size=9)
     table = (
-        f"1 is worth 2^{round(np.log2(GATE_SCALE))}; σ and tanh are tables,\n"
-        f"what they give is worth 2^{round(np.log2(UNIT_SCALE))}"
+        f"one unit = 2^{round(np.log2(GATE_SCALE))}; σ and tanh are tables,\n"
+        f"one unit of what they give = 2^{round(np.log2(UNIT_SCALE))}"
     )
-    axis.text(9.5, 0.45, table, ha="center", size=9)
+    axis.text(9.5, 0.02, table, ha="center", size=9)
+    exact, found = one.real * one.weight, one.gate * GATE_SCALE
+    rounded = (
+        f"exactly: {one.real:.1f} × {one.weight:.3f} = {exact:.3f}\n"
+        f"the rest, {found - exact:+.3f}, is rounding"
+    )
+    axis.text(9.95, 0.5, rounded, ha="center", size=9, color=_MARK)
 
 
 def _reaches(axis: Axes, found: list[network.Tensor]) -> None:
