@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from ser_tinyml.plots.style import colours_of_lines
+from ser_tinyml.plots.scores import colours_of_lines
 from ser_tinyml.training.calibration import calibration_error
 
 _FEW = 10  # clips in a bin below which its share says little

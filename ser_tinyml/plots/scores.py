@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import cycle
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -17,7 +20,6 @@ from ser_tinyml.plots.style import (
     Point,
     colours_of,
     name_points,
-    part_colour,
 )
 
 _GROUP_COLOURS = (
@@ -29,6 +31,20 @@ _MARKERS = "os^Dv"  # for the kinds of noise
 _LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1)))
 _CLEAN = {"linewidth": 0.9, "alpha": 0.6}  # the line of clean speech
 _TITLES = ("Level", "Noise", "Band, room, microphone")
+
+
+def part_colour(part: str) -> str:
+    """Of a corpus, or of the pool of corpora: the same in every picture."""
+    return POOL_COLOUR if part == POOL else corpora.colour(part)
+
+
+def colours_of_lines(names: Iterable[str]) -> dict[str, str]:
+    """A colour for each line of a picture: that of its corpus, or else one for each model."""
+    names = list(names)
+    parts = {POOL, *(one.name for one in corpora.all())}
+    if parts.isdisjoint(names):
+        return dict(zip(names, cycle(MODEL_COLOURS), strict=False))
+    return {name: part_colour(name) for name in names}
 
 
 def folds(scores: pd.DataFrame, summary: pd.DataFrame) -> Figure:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
@@ -16,8 +16,6 @@ from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
 from ser_tinyml import files
-from ser_tinyml.data import corpora
-from ser_tinyml.evaluation.trials import POOL
 
 EMOTION_COLOURS = {
     "neutral": "#8c8c8c",
@@ -55,20 +53,6 @@ def colours_of(labels: Sequence[str]) -> dict[str, str]:
     """A colour for each emotion or class."""
     others = cycle(_OTHERS)
     return {label: EMOTION_COLOURS.get(label) or next(others) for label in labels}
-
-
-def part_colour(part: str) -> str:
-    """Of a corpus, or of the pool of corpora: the same in every picture."""
-    return POOL_COLOUR if part == POOL else corpora.colour(part)
-
-
-def colours_of_lines(names: Iterable[str]) -> dict[str, str]:
-    """A colour for each line of a picture: that of its corpus, or else one for each model."""
-    names = list(names)
-    parts = {POOL, *(one.name for one in corpora.all())}
-    if parts.isdisjoint(names):
-        return dict(zip(names, cycle(MODEL_COLOURS), strict=False))
-    return {name: part_colour(name) for name in names}
 
 
 def use() -> None:
