@@ -213,6 +213,18 @@ def test_the_net_is_as_large_as_it_says() -> None:
 # --- clips ---
 
 
+def test_the_pretraining_has_no_speaker_of_a_test_and_of_nobody_too_much() -> None:
+    counts = {("RAVDESS", "RAVDESS-01"): 3, ("TESS", "TESS-OAF"): 205, ("SAVEE", "SAVEE-DC"): 2}
+    table = pd.DataFrame(
+        [(corpus, speaker) for (corpus, speaker), n in counts.items() for _ in range(n)],
+        columns=["corpus", "speaker"],
+    )
+    found = spectrogram.other_corpora(table)
+    assert found["speaker"].value_counts().to_dict() == {"TESS-OAF": 200, "SAVEE-DC": 2}
+    (tested,) = spectrogram.speech_and_song(table, None)["speaker"].unique()
+    assert tested not in set(found["speaker"])
+
+
 def clips(count: int = 2) -> pd.DataFrame:
     keys = [f"RAVDESS/03-01-05-01-01-01-{n:02d}" for n in range(1, count + 1)]
     speakers = [f"RAVDESS-{n:02d}" for n in range(1, count + 1)]
