@@ -359,6 +359,12 @@ def _systems_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quick", action="store_true", help="train for a moment: shows that all works, no more"
     )
+    parser.add_argument(
+        "--beside-published",
+        action="store_true",
+        help="where all stand side by side: take what this run has not trained, and this project's "
+        "own net, from the published scores; for the same recordings only",
+    )
     parser.add_argument("--publish", action="store_true", help="also into models/ and the docs")
 
 
@@ -390,9 +396,12 @@ def _systems(options: argparse.Namespace) -> None:
 
 def _beside(options: argparse.Namespace) -> dict[str, Any]:
     """How the project's own net is trained that stands beside the systems: as the released one."""
-    from ser_tinyml.workflow import parameters
+    from ser_tinyml.provenance import ROOT
+    from ser_tinyml.workflow import parameters, publish
 
-    if options.quick:
+    if options.beside_published:
+        found = {"net_sizes": "", "earlier": str(ROOT / publish.METRICS)}
+    elif options.quick:
         found = {"epochs": 1, "augmented_rows": 1, "teachers": 0, "generations": 0}
     else:
         found = parameters.experiment("release")
@@ -411,6 +420,7 @@ SYSTEMS = Command(
         "systems --data corpora",
         "systems --data corpora --system conv162 --seeds '0 1'",
         "systems --data corpora --system compare --ratings ratings",
+        "systems --data corpora --system compare --beside-published",
     ),
     options=_systems_options,
     run=_systems,

@@ -162,3 +162,46 @@ def table(lines: pd.DataFrame) -> pd.DataFrame:
     awake_s = found["share"] * CLIP_S + found["milliseconds"] / 1e3
     found["millijoules"] = 1e3 * energy.SUPPLY_VOLTS * energy.PROCESSOR.amperes * awake_s
     return found
+
+
+def together(table: pd.DataFrame, earlier: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """A table, and of an earlier one the systems that it does not have; the best ones first.
+
+    Parameters
+    ----------
+    table
+        From `table`.
+    earlier
+        Lines of such a table, with the name of the system in each.
+    """
+    others = pd.DataFrame(earlier, columns=None if earlier else ["system", *table.columns])
+    others = others.set_index("system")
+    others = others[~others.index.isin(table.index)]
+    for name in others.columns.difference(["title", "emulated"]):
+        others[name] = pd.to_numeric(others[name])  # what is not known is None
+    both = pd.concat([table, others]) if len(others) else table
+    order = [name for name in (evaluated.POOL, "RAVDESS") if name in both]
+    return both.sort_values(order, ascending=False, kind="stable").astype({"emulated": bool})
+
+
+def against(lines: pd.DataFrame, *, part: str, default: str) -> pd.DataFrame:
+    """How many points of UAR each system has over one of them, trained on the same clips.
+
+    Parameters
+    ----------
+    lines
+        From `of_nets`.
+    part
+        The pool, or a corpus.
+
+    Returns
+    -------
+    points
+        Index: title. Columns: mean and std over folds and seeds, count of the comparisons.
+    """
+    of_part = lines[lines["part"] == part]
+    titles = dict(zip(of_part["system"], of_part["title"], strict=True))
+    uars = of_part.pivot_table(index=["fold", "seed"], columns="system", values="uar")
+    others = [name for name in titles if name != default and default in titles]
+    points = {titles[name]: 100 * (uars[name] - uars[default]) for name in others}
+    return pd.DataFrame(points).agg(["mean", "std", "count"]).T if points else pd.DataFrame()

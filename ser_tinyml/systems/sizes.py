@@ -21,6 +21,7 @@ from ser_tinyml.files import DataError
 from ser_tinyml.systems import arrays
 
 COUNTED = "emulated.json"
+DEFAULT = "lstm_128_64"  # the size that is released
 TOOLS = (f"{toolchain.PREFIX}g++", toolchain.QEMU)
 CLIPS = 2  # golden clips that the emulated board answers, so that it is known to be right
 SHARE_LEFT = 0.6  # of the processor, at most

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ser_tinyml import files
+from ser_tinyml.evaluation import people
 from ser_tinyml.evaluation.trials import POOL
 from ser_tinyml.files import DataError, plain_numbers
 from ser_tinyml.metrics import POOLED
@@ -17,7 +18,7 @@ from ser_tinyml.systems import registry, scores, trials
 from ser_tinyml.systems.face import System
 from ser_tinyml.systems.trials import Material
 from ser_tinyml.workflow import pipeline, readme
-from ser_tinyml.workflow.results import PROTOCOLS
+from ser_tinyml.workflow.results import EVALUATION, PROTOCOLS
 from ser_tinyml.workflow.runs import Run, held
 from ser_tinyml.workflow.stages import COMPARE, FIELD, STAGES
 
@@ -97,6 +98,43 @@ def material_of(
     if place is not None and not place.is_dir():
         raise DataError(f"{place}: expected a folder of sung recordings, found none")
     return Material(clips, Path(recordings), Path(folder) / "systems", place)
+
+
+def earlier(path: str | Path, run: Run) -> dict[str, Any]:
+    """What stood side by side in an earlier run on the same recordings.
+
+    Parameters
+    ----------
+    path
+        metrics.json of all its stages, such as that of the released model.
+    run
+        Whose recordings have to be the same.
+
+    Returns
+    -------
+    found
+        systems, sizes, diarisation: as notebook 14 wrote them; listener: UAR of a single one on
+        CREMA-D, None where it is not known.
+
+    Raises
+    ------
+    DataError
+        If there is none, or it is of other recordings.
+    """
+    if not path:
+        raise DataError(
+            "earlier: expected metrics.json of an earlier run, for net_sizes is empty and this run "
+            "trains no net of its own; found nothing"
+        )
+    known = files.read_json(path)
+    if COMPARE not in known:
+        raise DataError(f"{path}: expected scores of {COMPARE}, found those of {', '.join(known)}")
+    if known.get(STAGES[0]) != run.metrics(STAGES[0]):
+        raise DataError(
+            f"{path}: expected scores on the recordings of {run.folder}, found other recordings"
+        )
+    listeners = known.get(EVALUATION, {}).get("people", {})
+    return {**known[COMPARE], "listener": listeners.get(people.ONE, {}).get("uar")}
 
 
 def notebooks_of(systems: Sequence[System]) -> list[str]:

@@ -83,3 +83,32 @@ def test_a_line_a_system_with_what_a_clip_costs() -> None:
     assert found.loc["one", "millijoules"] == pytest.approx(expected)
     assert list(found["emulated"]) == [True, False]
     assert np.isnan(found.loc["two", "millijoules"])
+
+
+def test_what_is_not_trained_here_comes_from_an_earlier_table() -> None:
+    here = common.table(pd.DataFrame([*lines("one", [0.6, 0.8]), *lines("two", [0.5, 0.5])]))
+    known = {"title": "Three", "trials": 5, "n": 10, "pooled": 0.65, "flash_bytes": None}
+    earlier = [
+        {"system": "two", **known, "emulated": False},
+        {"system": "three", **known, "flash_bytes": 7.0, "emulated": True},
+        {"system": "other corpus", **known, "pooled": None, "emulated": False},
+    ]
+    found = common.together(here, earlier)
+    assert list(found.index) == ["one", "three", "two", "other corpus"]
+    assert found.loc["two", "title"] == "two" and found.loc["two", "pooled"] == 0.5
+    assert found.loc["three", "flash_bytes"] == 7.0 and found["emulated"].tolist() == [
+        *(False, True, False, False)
+    ]
+    assert np.isnan(found.loc["other corpus", "pooled"])
+    alone = common.together(here, ())
+    pd.testing.assert_frame_equal(alone, here)
+
+
+def test_sizes_are_held_against_one_of_them_trial_by_trial() -> None:
+    both = pd.DataFrame([*lines("small", [0.5, 0.7]), *lines("large", [0.6, 0.9])])
+    found = common.against(both, part="pooled", default="small")
+    assert list(found.index) == ["large"]
+    assert found.loc["large", "mean"] == pytest.approx(15)
+    assert found.loc["large", "std"] == pytest.approx(np.std([10, 20], ddof=1))
+    assert found.loc["large", "count"] == 2
+    assert common.against(both, part="pooled", default="none").empty

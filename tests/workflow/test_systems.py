@@ -12,8 +12,10 @@ import small_systems as small
 from ser_tinyml import __main__ as command_line
 from ser_tinyml import files
 from ser_tinyml.files import DataError
+from ser_tinyml.provenance import ROOT
 from ser_tinyml.systems import light, registry, trials
 from ser_tinyml.workflow import pipeline, systems
+from ser_tinyml.workflow.runs import Run
 
 
 @pytest.fixture
@@ -105,6 +107,36 @@ def test_side_by_side_trains_no_system_and_shows_those_that_were(run_dir, monkey
     shown = asked[-1]
     assert shown["stages"] == ["14_compare"]
     assert shown["parameters"]["systems_shown"] == "small" and shown["parameters"]["epochs"] == 1
+
+
+def test_published_scores_stand_beside_on_the_same_recordings_only(run_dir, tmp_path) -> None:
+    run, path = Run(run_dir), tmp_path / "metrics.json"
+    files.write_json(run_dir / "01_index" / "metrics.json", {"clips": 3})
+    shown = {"systems": [{"system": "lstm"}], "sizes": {}, "diarisation": [{"error": 0.5}]}
+    heard = {"people": {"one listener": {"uar": 0.58}}}
+    known = {"01_index": {"clips": 3}, "07_evaluate": heard, "14_compare": shown}
+    files.write_json(path, known)
+    assert systems.earlier(path, run) == {**shown, "listener": 0.58}
+    files.write_json(path, {name: known[name] for name in ("01_index", "14_compare")})
+    assert systems.earlier(path, run)["listener"] is None
+    for other, said in (
+        ({**known, "01_index": {"clips": 4}}, "found other recordings"),
+        ({"01_index": {"clips": 3}}, "expected scores of 14_compare, found those of 01_index"),
+    ):
+        files.write_json(path, other)
+        with pytest.raises(DataError, match=said):
+            systems.earlier(path, run)
+    with pytest.raises(DataError, match="earlier: expected metrics.json of an earlier run"):
+        systems.earlier("", run)
+
+
+def test_beside_what_is_published_no_net_is_trained(monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr(systems, "run", lambda *given, **named: asked.append(named["beside"]))
+    monkeypatch.setattr(systems, "text", lambda table: "")
+    line = "systems --data x --system compare"
+    assert command_line.main([*line.split(), "--beside-published"]) == 0
+    assert asked == [{"net_sizes": "", "earlier": str(ROOT / "models" / "metrics.json")}]
 
 
 def test_the_table_shows_some_of_a_module_with_many_and_all_others() -> None:
