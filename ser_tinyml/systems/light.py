@@ -53,7 +53,6 @@ C = Export(
     make=exports.as_c,
     modules=exports.MODULES,
     tools=exports.TOOLS,
-    difference=0.006,  # of a leaf's share, when it is rounded to a byte
     same=0.995,
 )
 
@@ -82,7 +81,7 @@ def _true(kind: str, *, name: str = "", title: str = "", **settings: Any) -> Sys
 def _published(kind: str) -> System:
     """A model over the features as published, grown to the end as published."""
     return replace(
-        _true(kind, most_bytes=0, least_in_leaf=1, balanced=False),
+        _true(kind, most_bytes=0, least_in_leaf=1, balanced=False, byte_shares=False),
         name=f"light_published_{kind}",
         title=f"{TITLES[kind]} over {len(light_published.NAMES)} features as published",
         sample_rate=light_published.RATE,

@@ -2,7 +2,8 @@
 
 emlearn's trees say "less" where scikit-learn says "at most", which is the same for whole numbers
 one lower; and they have each leaf's shares in a byte (``leaf_bits=8``), without which the trees
-only vote, and one answer in five is another.
+only vote, and one answer in five is another. The shares are whole 255ths before, and are taken as
+they are; emlearn's own rounding to 254ths makes some of them equal that were not.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from ser_tinyml.files import DataError
 from ser_tinyml.provenance import ROOT
 from ser_tinyml.systems.face import Exported, Side
 from ser_tinyml.systems.parts import light_features as recipe
-from ser_tinyml.systems.parts.light_models import STEPS, LightModel
+from ser_tinyml.systems.parts.light_models import BYTE, STEPS, LightModel
 
 MODULES = ("emlearn",)
 TOOLS = ("cc", "g++", f"{toolchain.PREFIX}g++", toolchain.QEMU)
@@ -194,7 +195,11 @@ def _code_of(model: LightModel) -> str:
     from emlearn import net, trees
 
     if model.trees():
-        with mock.patch.object(trees, "remove_duplicate_leaves", _without_duplicates):
+        with mock.patch.multiple(
+            trees,
+            remove_duplicate_leaves=_without_duplicates,
+            quantize_probabilities_into_byte=_as_byte,
+        ):
             made = emlearn.convert(model.model, method="loadable", dtype="int16_t", leaf_bits=8)
         return made.save(name="light")
     last = model.model[-1] if hasattr(model.model, "steps") else model.model
@@ -206,6 +211,11 @@ def _code_of(model: LightModel) -> str:
         made = net.Wrapper(["identity", "softmax"], weights, biases, classifier="loadable")
         return made.save(name="light")
     raise DataError(f"emlearn: expected trees, an MLP or a logistic regression, found {last}")
+
+
+def _as_byte(shares: np.ndarray, bits: int) -> np.ndarray:
+    """Whole 255ths, see `light_models.in_bytes`."""
+    return np.rint(BYTE * shares).astype(np.uint8)
 
 
 def _without_duplicates(forest: tuple[list, list, list]) -> tuple[list, list, list]:

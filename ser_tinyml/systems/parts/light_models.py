@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 STEPS = 32_000  # an int16 holds them
 ENDS = (0.1, 99.9)  # per cent of the training clips; what lies beyond is at the end
+BYTE = 255  # the most that a byte holds
 NODE_BYTES = 8  # of a decision in emlearn's trees
 MODEL, SCALE = "model.joblib", "scale.npz"
 
@@ -44,6 +45,8 @@ class Settings:
         Training clips in a leaf of a forest.
     balanced
         Whether rare classes count as much as frequent ones, where the model can do that.
+    byte_shares
+        Whether the shares of a tree's leaf are whole 255ths, as a byte in C holds them.
     hidden
         Units of the MLP.
     epochs
@@ -55,6 +58,7 @@ class Settings:
     most_bytes: int = 0
     least_in_leaf: int = 2
     balanced: bool = True
+    byte_shares: bool = True
     hidden: int = 64
     epochs: int = 200
 
@@ -202,7 +206,8 @@ class LightModel:
         """Probabilities [shape=(n, n_classes)] of features [shape=(n, n_features)]."""
         steps = self.steps(features)
         if hasattr(self.model, "predict_proba"):
-            return self.model.predict_proba(steps)
+            shares = self.model.predict_proba(steps)
+            return shares / shares.sum(axis=1, keepdims=True)  # bytes do not add up to 1
         distances = self.model.decision_function(steps)  # of an SVM: no probabilities, but an order
         if distances.ndim == 1:
             distances = np.stack([-distances, distances], axis=1)
@@ -260,8 +265,28 @@ def train(lesson: Lesson, settings: Settings) -> LightModel:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Stochastic Optimizer: Maximum iterations")  # on purpose
         fitted.fit(model.steps(lesson.train.features), lesson.train.labels)
+    for tree in model.trees() if settings.byte_shares else ():
+        tree.value[:, 0] = in_bytes(tree.value[:, 0])
     lesson.say(f"{settings.kind}: {model.size()['parameters']:,.0f} numbers")
     return model
+
+
+def in_bytes(shares: np.ndarray) -> np.ndarray:
+    """Shares of leaves as whole 255ths, each leaf with the answer that it had.
+
+    Rounded alone, two nearly equal shares become one, and a leaf's answer another.
+
+    Parameters
+    ----------
+    shares [shape=(leaves, n_classes)]
+        From 0 to 1.
+    """
+    steps = np.rint(BYTE * shares)
+    rows, best = np.arange(len(steps)), shares.argmax(axis=1)
+    most = steps[rows, best]
+    below = np.minimum(steps, most[:, np.newaxis] - 1)
+    below[rows, best] = most
+    return below / BYTE
 
 
 def load(folder: Path) -> LightModel:
