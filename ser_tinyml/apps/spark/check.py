@@ -171,11 +171,10 @@ def check(
 
 def rates(material: Material, folder: Path, log: Path) -> dict[str, Any]:
     """Time joblib and a local Spark in turn, both warm, and compare what they write."""
-    warm = replace(material, clips=material.clips.head(2 * extract.CHUNK_CLIPS))
     seconds: dict[str, list[float]] = {"joblib": [], "spark": []}
     with session(LOCAL, log=log) as spark:
-        warm.by_joblib(folder / "warm joblib")
-        warm.by_spark(spark, folder / "warm spark")
+        material.by_joblib(folder / "warm joblib")  # a whole round: Java compiles while it runs
+        material.by_spark(spark, folder / "warm spark")
         for number in range(ROUNDS):
             seconds["joblib"].append(material.by_joblib(folder / f"joblib {number}"))
             seconds["spark"].append(material.by_spark(spark, folder / f"spark {number}"))

@@ -38,7 +38,7 @@ REPORT = "report.csv"  # recordings that could not be used
 PART_CLIPS = 1024
 _TASK_CLIPS = 32  # or so
 _FEATURES = "features"
-_FLOAT16 = ("windows", "tracks", "embeddings")  # exact in Parquet, which has float32 alone
+_FLOAT16 = ("windows", "tracks", "embeddings")  # as bytes, for Spark has no such numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,8 @@ class Versions:
     @property
     def schema(self) -> str:
         """The columns of a part, as Spark wants to know them."""
-        arrays = [f"{name} array<float>" for name in self.arrays]
+        kinds = {name: "binary" if name in _FLOAT16 else "array<float>" for name in self.arrays}
+        arrays = [f"{name} {kind}" for name, kind in kinds.items()]
         return ", ".join(["key string", "variant string", "error string", *arrays])
 
     def shape(self, name: str, length: int) -> tuple[int, ...]:
@@ -261,9 +262,11 @@ def join(
 
 def _values(column: pa.ChunkedArray, name: str, versions: Versions) -> np.ndarray:
     """The rows of an array, as they were before they went to Parquet."""
-    flat = column.combine_chunks().flatten().to_numpy()
-    values = flat.reshape(len(column), *versions.shape(name, len(flat) // len(column)))
-    return values.astype(np.float16 if name in _FLOAT16 else np.float32)
+    if name in _FLOAT16:
+        flat = np.frombuffer(b"".join(column.to_pylist()), "<f2")
+    else:
+        flat = column.combine_chunks().flatten().to_numpy()
+    return flat.reshape(len(column), *versions.shape(name, len(flat) // len(column)))
 
 
 def _partial(folder: Path, name: str, values: np.ndarray, count: int) -> np.ndarray:
@@ -345,7 +348,8 @@ class Task:
             count = len(arrays["variant"])
             for column, values in ({"key": [key] * count} | arrays).items():
                 columns[column] += values
-        types = [pa.string()] * 3 + [pa.list_(pa.float32())] * len(names)
+        arrays = [pa.binary() if n in _FLOAT16 else pa.list_(pa.float32()) for n in names]
+        types = [*[pa.string()] * 3, *arrays]
         made = [pa.array(c, t) for c, t in zip(columns.values(), types, strict=True)]
         return pa.RecordBatch.from_arrays(made, [*columns])
 
@@ -354,7 +358,8 @@ class Task:
             found = extract.clip_features(path, key=key, variants=variants, **self.versions.options)
         except DataError as error:
             raise DataError(str(error).replace(str(path), name)) from error
-        flat = {n: [*found[n].reshape(len(variants), -1).astype(np.float32)] for n in found}
+        flat = {_FEATURES: [*found.pop(_FEATURES).reshape(len(variants), -1)]}
+        flat |= {n: [row.astype("<f2").tobytes() for row in rows] for n, rows in found.items()}
         return flat | {"variant": variants, "error": [None] * len(variants)}
 
 
