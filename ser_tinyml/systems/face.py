@@ -149,6 +149,20 @@ class Export:
         return difference <= self.difference or (self.same is not None and same >= self.same)
 
 
+def likeness(answers: np.ndarray, reference: np.ndarray) -> dict[str, float]:
+    """How like two sets of probabilities are [shape=(n, n_classes)].
+
+    Returns
+    -------
+    same, difference
+        Share of equal answers; the largest difference of a probability.
+    """
+    return {
+        "same": float((answers.argmax(axis=1) == reference.argmax(axis=1)).mean()),
+        "difference": float(np.abs(answers - reference).max()),
+    }
+
+
 @dataclass(frozen=True, kw_only=True)
 class Test:
     """How a system is tested.

@@ -164,12 +164,15 @@ def run(
         jobs=jobs,
         progress=progress,
     )
-    before = _pretrained(system, material, quick=quick, jobs=jobs, progress=progress)
-    where = {"folder": material.folder / "trials", "before": before}
+    before = _pretraining(system, material, quick=quick, jobs=jobs, progress=progress)
+    where = {"folder": material.folder / "trials", "before": before and before.folder / "model"}
     planned = [
         _planned(system, clips, features, quick=quick, **where, **which)
         for which in _each(system, tests or list(system.tests), test_folds, seeds)
     ]
+    sooner = [before] if before else []
+    _check_before(sooner, planned)
+    _side_by_side(run_pretraining, [t for t in sooner if not t.done], jobs=jobs, progress=progress)
     missing = [trial for trial in planned if not trial.done]
     _side_by_side(run_trial, missing, jobs=jobs, progress=progress)
     first = [trial for trial in planned if trial.seed == seeds[0]]
@@ -237,10 +240,10 @@ def _planned(
     )
 
 
-def _pretrained(
+def _pretraining(
     system: System, material: Material, *, quick: bool, jobs: int | None, progress: bool
-) -> Path | None:
-    """Where the model is that has learned from other corpora; it is trained where it is missing."""
+) -> Trial | None:
+    """The training on other corpora that a system's trials begin from; None: there is none."""
     if system.pretraining is None:
         return None
     clips = system.pretraining.clips(material.clips)
@@ -260,10 +263,7 @@ def _pretrained(
     ]
     folder = material.folder / "trials" / f"{PRETRAINING}-{files.sha256_json(identity)[:16]}"
     which = {"system": system.name, "quick": quick, "test": PRETRAINING, "fold": 0, "seed": 0}
-    trial = Trial(**which, classes=classes, rows=rows, features=features, folder=folder)
-    missing = [] if trial.done else [trial]
-    _side_by_side(run_pretraining, missing, jobs=jobs, progress=progress)
-    return trial.folder / "model"
+    return Trial(**which, classes=classes, rows=rows, features=features, folder=folder)
 
 
 def _rows_before(system: System, clips: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
@@ -289,6 +289,18 @@ def _check(rows: pd.DataFrame, classes: Sequence[str], *, about: str, plan: RowP
     trained = set(rows.loc[rows["split"] == splits.TRAIN, "label"])
     if missing := [name for name in classes if name not in trained]:
         raise DataError(f"{about}: expected training clips of {missing[0]}, found none")
+
+
+def _check_before(first: Sequence[Trial], planned: Sequence[Trial]) -> None:
+    """Whoever is tested must not have been heard in the pretraining, either."""
+    before = {speaker for trial in first for speaker in trial.rows["speaker"]}
+    for trial in planned:
+        tested = trial.rows.loc[trial.rows["split"] == splits.TEST, "speaker"]
+        if heard := sorted(before & set(tested)):
+            raise DataError(
+                f"{trial.system}, {trial.test}, fold {trial.fold}: expected no speaker of the test "
+                f"in the pretraining, found {', '.join(heard)}"
+            )
 
 
 def _side_by_side(
@@ -420,26 +432,12 @@ def run_exports(trial: Trial) -> str:
         answers = made.predict(test.features)
         stored[f"{name}_{splits.TEST}"] = answers
         files.write_arrays(trial.folder / ANSWERS, stored)
-        facts = {**made.facts, **likeness(answers, stored[f"{MODEL}_{splits.TEST}"])}
+        facts = {**made.facts, **face.likeness(answers, stored[f"{MODEL}_{splits.TEST}"])}
         facts["kept"] = export.kept(facts["same"], facts["difference"])
         facts["code"] = arrays.hash_of([export.make.__module__])
         files.write_json(folder / FACTS, plain_numbers(facts))
         said.append(f"{name}: {facts['same']:.1%} the same, differs by {facts['difference']:.1e}")
     return f"{trial.system}, {trial.test}, fold {trial.fold}  exports  {'; '.join(said)}"
-
-
-def likeness(answers: np.ndarray, reference: np.ndarray) -> dict[str, float]:
-    """How like two sets of probabilities are [shape=(n, n_classes)].
-
-    Returns
-    -------
-    same, difference
-        Share of equal answers; the largest difference of a probability.
-    """
-    return {
-        "same": float((answers.argmax(axis=1) == reference.argmax(axis=1)).mean()),
-        "difference": float(np.abs(answers - reference).max()),
-    }
 
 
 def facts(trial: Trial) -> dict[str, dict[str, Any]]:

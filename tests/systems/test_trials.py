@@ -87,6 +87,13 @@ def test_what_a_model_learns_before_is_learned_once_and_from_others(
             t.folder for t in done
         }
         assert "before begins from nothing: 40 clips of other corpora" in capsys.readouterr().out
+    monkeypatch.setattr(trials, "LEAST_BEFORE", 20)
+    heard = replace(pretraining, clips=lambda clips: clips)
+    with small.registered(mixed := replace(ours, pretraining=heard)):
+        count = len(began)
+        with pytest.raises(DataError, match="no speaker of the test in the pretraining, found RAV"):
+            trials.run(mixed, material, test_folds=[0], jobs=1, progress=False)
+        assert len(began) == count
 
 
 def test_folds_are_those_of_everybody_and_test_speakers_are_in_no_lesson(done, material) -> None:
