@@ -72,7 +72,7 @@ SYSTEM = System(
     features=features,
     train=net.train,
     load=net.load,
-    settings=Settings(filters=(64, 32, 16), limit=6.0, fit=FitSettings(epochs=16, patience=16)),
+    settings=Settings(filters=(64, 32, 16), limit=6.0, fit=FitSettings(epochs=12, patience=12)),
     quick=Settings(filters=(16, 8, 8), limit=6.0, fit=FitSettings(epochs=1, batch_size=32)),
     tests={
         PUBLISHED: Test(

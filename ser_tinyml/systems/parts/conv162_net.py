@@ -47,7 +47,7 @@ class Settings:
 
     filters: tuple[int, int, int] = PUBLISHED_FILTERS
     limit: float = 0.0
-    fit: FitSettings = field(default_factory=lambda: FitSettings(epochs=6, batch_size=32))
+    fit: FitSettings = field(default_factory=lambda: FitSettings(epochs=5, batch_size=32))
 
 
 def build(
