@@ -35,6 +35,9 @@ VARIANTS = (extract.CLEAN, "random_1", "random_2", extract.LOUD)
 CLIPS = 300  # 1,200 rows
 ROUNDS = 3
 MUST_RATE = 0.6  # of that of joblib
+# Java takes its heap little by little, as if memory grew: here it has all of it at once.
+# The heap is bounded; what a leak would fill there ends in an error.
+WHOLE_HEAP = {"spark.driver.extraJavaOptions": "-Xms1g -XX:+AlwaysPreTouch"}
 MOST_GROWTH = 1.1  # of the memory, from the second quarter of the time to the last
 MOST_HELD = 0.05  # of a row, by a training that has ten times as many rows and more
 NODES, CORES_OF_A_NODE, CLIPS_ON_PAPER = 20, 8, 1_000_000
@@ -172,7 +175,7 @@ def check(
 def rates(material: Material, folder: Path, log: Path) -> dict[str, Any]:
     """Time joblib and a local Spark in turn, both warm, and compare what they write."""
     seconds: dict[str, list[float]] = {"joblib": [], "spark": []}
-    with session(LOCAL, log=log) as spark:
+    with session(LOCAL, log=log, settings=WHOLE_HEAP) as spark:  # which starts Java for all others
         material.by_joblib(folder / "warm joblib")  # a whole round: Java compiles while it runs
         material.by_spark(spark, folder / "warm spark")
         for number in range(ROUNDS):

@@ -12,7 +12,7 @@ import sys
 import tarfile
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +50,11 @@ _AT_HOME = {"SPARK_LOCAL_IP": "127.0.0.1"}  # for what a local cluster starts
 
 @contextlib.contextmanager
 def session(
-    master: str = "", *, log: str | Path, workers: str | Path | None = None
+    master: str = "",
+    *,
+    log: str | Path,
+    workers: str | Path | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[SparkSession]:
     """A session; it ends with the ``with``.
 
@@ -64,6 +68,8 @@ def session(
         spark-submit starts writes where that was told to.
     workers
         Archive from `pack`, which the workers run; None: they have this very environment.
+    settings
+        Of Spark, beside those of this module.
 
     Raises
     ------
@@ -78,7 +84,7 @@ def session(
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ
     master = _with_tries(master or HERE * (not submitted))
     builder = SparkSession.builder
-    for name, value in _settings(master, workers).items():
+    for name, value in {**_settings(master, workers), **(settings or {})}.items():
         builder = builder.config(name, value)
     python = f"python{sys.version_info.major}.{sys.version_info.minor}"
     environment = {"PYSPARK_PYTHON": python if workers else sys.executable}
