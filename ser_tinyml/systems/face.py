@@ -179,6 +179,8 @@ class Test:
     counted
         Corpora whose clips count in the line over all of a test by speaker; none: those that count
         in it everywhere. The others have lines of their own.
+    settings
+        Of the trainings for this test, where they are others than the system's.
     """
 
     __test__ = False  # pytest takes classes of this name for its own
@@ -187,6 +189,7 @@ class Test:
     quoted: Mapping[str, float] = field(default_factory=dict)
     source: str = ""
     counted: tuple[str, ...] = ()
+    settings: Any = None
 
 
 def as_they_are(clips: pd.DataFrame, song: Path | None) -> pd.DataFrame:

@@ -104,7 +104,7 @@ class Trial:
     @property
     def settings(self) -> Any:
         """Of the training."""
-        return _settings(registry.find(self.system), quick=self.quick)
+        return _settings(registry.find(self.system), self.test, quick=self.quick)
 
     def side(self, name: str) -> Side:
         """One side of the split, with its features in memory."""
@@ -116,8 +116,9 @@ class Trial:
         return face.load(registry.find(self.system), self.folder / "model", classes=self.classes)
 
 
-def _settings(system: System, *, quick: bool) -> Any:
-    return system.quick if quick else system.settings
+def _settings(system: System, test: str, *, quick: bool) -> Any:
+    own = system.tests[test].settings if test in system.tests else None  # not of a pretraining
+    return system.quick if quick else own or system.settings
 
 
 def run(
@@ -220,7 +221,7 @@ def _planned(
     rows["row"] = known.get_indexer(pd.MultiIndex.from_frame(rows[["key", "variant"]]))
     modules = sorted({system.train.__module__, system.load.__module__})
     identity = [
-        [system.name, asdict(_settings(system, quick=quick)), test, fold, seed, classes],
+        [system.name, asdict(_settings(system, test, quick=quick)), test, fold, seed, classes],
         features.name,
         arrays.hash_of(modules),
         files.sha256_bytes(rows.to_csv(index=False).encode()),
@@ -257,7 +258,7 @@ def _pretraining(
     rows = _rows_before(system, clips, classes)
     train = system.pretraining.train
     identity = [
-        [asdict(_settings(system, quick=quick)), classes, features.name],
+        [asdict(_settings(system, PRETRAINING, quick=quick)), classes, features.name],
         [train.__qualname__, arrays.hash_of([train.__module__])],
         files.sha256_bytes(rows.to_csv(index=False).encode()),
     ]

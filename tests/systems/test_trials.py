@@ -96,6 +96,15 @@ def test_what_a_model_learns_before_is_learned_once_and_from_others(
         assert len(began) == count
 
 
+def test_a_test_may_have_settings_of_its_own(system, material) -> None:
+    own = replace(system.settings, sharpness=system.settings.sharpness + 1)
+    tests = {**system.tests, PUBLISHED: replace(system.tests[PUBLISHED], settings=own)}
+    with small.registered(other := replace(system, name="other", tests=tests)):
+        both = trials.run(other, material, test_folds=[0], jobs=1, progress=False)
+        known = [files.read_json(t.folder / "trial.json")["settings"]["sharpness"] for t in both]
+    assert known == [own.sharpness, system.settings.sharpness]
+
+
 def test_folds_are_those_of_everybody_and_test_speakers_are_in_no_lesson(done, material) -> None:
     of_key = material.clips.set_index("key")["speaker"]
     fold = folds.assign(material.clips).set_axis(material.clips["key"])
