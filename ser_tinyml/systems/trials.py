@@ -173,9 +173,8 @@ def run(
     ]
     sooner = [before] if before else []
     _check_before(sooner, planned)
-    _side_by_side(run_pretraining, [t for t in sooner if not t.done], jobs=jobs, progress=progress)
-    missing = [trial for trial in planned if not trial.done]
-    _side_by_side(run_trial, missing, jobs=jobs, progress=progress)
+    _side_by_side(run_pretraining, _missing(sooner), jobs=jobs, progress=progress)
+    _side_by_side(run_trial, _missing(planned), jobs=jobs, progress=progress)
     first = [trial for trial in planned if trial.seed == seeds[0]]
     unlike = [trial for trial in first if missing_exports(trial)]
     _side_by_side(run_exports, unlike, jobs=jobs, progress=progress)
@@ -290,6 +289,10 @@ def _check(rows: pd.DataFrame, classes: Sequence[str], *, about: str, plan: RowP
     trained = set(rows.loc[rows["split"] == splits.TRAIN, "label"])
     if missing := [name for name in classes if name not in trained]:
         raise DataError(f"{about}: expected training clips of {missing[0]}, found none")
+
+
+def _missing(trials: Sequence[Trial]) -> list[Trial]:
+    return [trial for trial in trials if not trial.done]
 
 
 def _check_before(first: Sequence[Trial], planned: Sequence[Trial]) -> None:

@@ -62,13 +62,13 @@ def publish_emulated(metrics: dict[str, Any], *, root: Path = ROOT) -> None:
         "is plain C++. The times are those of an **emulated** Cortex-M4F at 64 MHz "
         "(`make emulate`). "
         f"A step of the network is due every {metrics['step_every_ms']:.0f} ms. It takes "
-        f"{tflm['step_ms']:.1f} ms with engine 1, without the library around its layers, and "
+        f"{tflm['step_ms']:.1f} ms with engine 1 (its layers alone) and "
         f"{metrics['step_ms']:.1f} ms with engine 2. The features of a step's sound take "
         f"{features_ms:.1f} ms. Together that is {100 * tflm['share']:.0f} % and "
-        f"{100 * metrics['share']:.0f} % of the processor. Portable code and model take "
+        f"{100 * metrics['share']:.0f} % of the processor. Program and model take "
         f"{metrics['flash_bytes'] / 1000:.0f} kB of flash and "
-        f"{metrics['ram_bytes'] / 1000:.0f} kB of RAM with engine 2. A real board waits for its "
-        "flash, and is slower."
+        f"{metrics['ram_bytes'] / 1000:.0f} kB of RAM with engine 2, without the board's own "
+        "system. A real board also waits for its memory, and is slower."
     )
     put(f"```text\n{table(metrics)}\n```", name="emulate", root=root)
     put(sentence, name="emulated", root=root)
