@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -184,6 +185,7 @@ COST_AXES = {  # column of the table: name of the axis, and by how much it is di
     "millijoules": ("mJ of the processor, for a clip of 2 s", 1.0),
 }
 GUESSING = 0.25  # UAR of four classes, whatever is answered
+OVER = re.compile(r" over [^(]*(?= \()| over [^(]*$")  # what a system looks at; not in its name
 FAMILIES = {  # beginning of a system's name: colour
     "lstm": "#b8323c",
     "light_published": "#8c8c8c",
@@ -261,5 +263,5 @@ def _costing(
         markerfacecolor=colour if filled else "white", elinewidth=1, alpha=0.9,
     )  # fmt: skip
     spread = line[f"{part}_sd"] if line[f"{part}_sd"] > 0 else 0.0
-    title = line["title"].partition(" over ")[0] if system in named else ""
+    title = OVER.sub("", line["title"]) if system in named else ""
     return Point(place, line[part], line[part] - spread, line[part] + spread, title, colour)

@@ -63,7 +63,7 @@ CONV162 = System(
 BOARD = replace(
     CONV162,
     name="conv162_board",
-    title="Conv1D over 162 features, for the board",
+    title="Conv1D over 162 features (twin for the board)",
     settings=Settings(filters=BOARD_FILTERS, limit=6.0),
     quick=Settings(filters=(16, 8, 8), limit=6.0, fit=QUICK),
     tests={

@@ -205,3 +205,15 @@ def test_guessing_is_drawn_in_every_panel_and_named_once_and_the_axis_is_in_perc
 
 def test_nobody_is_shown_where_people_are_not_known() -> None:
     assert "a single listener" not in [t.get_text() for a in priced().axes for t in a.texts]
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("Conv1D over 162 features (twin for the board)", "Conv1D (twin for the board)"),
+        ("SVM over 45 features as published", "SVM"),
+        ("LSTM 128/64", "LSTM 128/64"),
+    ],
+)
+def test_a_name_in_a_picture_leaves_out_what_a_system_looks_at(title, name) -> None:
+    assert plots.OVER.sub("", title) == name
