@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
@@ -20,6 +21,8 @@ TESTS = {
     "clip_random": "Random clips: other clips of the test speakers are in training",
     "speaker": "Speakers never heard",
 }
+# Of a line, the two bars: score -> where it lies beside the line's place, and its hatch.
+_BARS = {"uar": (-0.19, None), "accuracy": (0.19, "///")}
 _MAJORITY = {"color": "black", "linestyle": ":", "linewidth": 2.5}
 COLOURS = {"leaky_random": "#c9cdd3", "clip_random": "#e0a030", "speaker": "#b8323c"}
 
@@ -35,48 +38,57 @@ def by_test(results: Sequence[dict[str, Any]]) -> Figure:
     results
         Measured lines of `workflow.results.collect`, of four classes.
     """
-    panels = {
-        name: [one for one in results if one["protocol"] == name]
-        for name in TESTS
-        if any(one["protocol"] == name for one in results)
-    }
-    sizes = [len(lines) for lines in panels.values()]
-    figure, axes = plt.subplots(
-        len(panels),
-        1,
-        figsize=(9.5, 0.8 * sum(sizes) + 0.7 * len(panels) + 0.8),
-        height_ratios=[n + 0.4 for n in sizes],
-        sharex=True,
-        squeeze=False,
-    )
-    for axis, (name, lines) in zip(axes[:, 0], panels.items(), strict=True):
-        _bars(axis, lines, colour=COLOURS[name])
-        axis.set_title(TESTS[name], loc="left")
-    axes[-1, 0].set_xlabel("share of the test rows (accuracy), mean of the recalls (UAR)")
-    handles = [
-        plt.Rectangle((0, 0), 1, 1, color="0.5"),
-        plt.Rectangle((0, 0), 1, 1, facecolor="0.5", hatch="///", edgecolor="white"),
-        plt.Line2D([], [], **_MAJORITY),
-    ]
-    names = ["UAR", "accuracy", "accuracy of the most frequent answer"]
-    figure.legend(handles, names, frameon=False, loc="outside upper right", ncols=len(names))
+    lines = [{**line, "title": label(line)} for line in results]
+    marks = {"accuracy of the most frequent answer": plt.Line2D([], [], **_MAJORITY)}
+    figure = _panels(lines, _numbers, inches=0.8, marks=marks)
+    figure.axes[-1].set_xlabel("share of the test rows (accuracy), mean of the recalls (UAR)")
+    figure.axes[-1].set_xticks([0, 0.25, 0.5, 0.75, 1.0])
     figure.suptitle("Four classes, int8 on TFLite Micro", x=0.01, ha="left", weight="bold")
     return figure
 
 
-def _bars(axis: Axes, lines: Sequence[dict[str, Any]], *, colour: str) -> None:
-    for place, line in enumerate(lines):
-        uar, accuracy, majority = line["uar"], line["accuracy"], line["majority_accuracy"]
-        axis.barh(place - 0.19, uar, height=0.36, color=colour)
-        axis.barh(place + 0.19, accuracy, height=0.36, color=colour, hatch="///", edgecolor="white")
-        axis.text(uar + 0.008, place - 0.19, f"UAR {uar:.3f}", va="center", size=9)
-        text = f"accuracy {accuracy:.3f}"
-        axis.text(accuracy + 0.008, place + 0.19, text, va="center", size=9)
-        axis.vlines(majority, place + 0.01, place + 0.37, **_MAJORITY)  # of the accuracy alone
-    axis.set_yticks(range(len(lines)), [label(line) for line in lines])
-    axis.set(xlim=(0, 1.12), ylim=(len(lines) - 0.5, -0.5))
-    axis.set_xticks([0, 0.25, 0.5, 0.75, 1.0])
-    axis.grid(axis="y", visible=False)
+def _numbers(axis: Axes, line: dict[str, Any], place: int) -> None:
+    """Write both scores of a run, and mark the baseline of its accuracy."""
+    for score, name in (("uar", "UAR"), ("accuracy", "accuracy")):
+        text = f"{name} {line[score]:.3f}"
+        axis.text(line[score] + 0.008, place + _BARS[score][0], text, va="center", size=9)
+    axis.vlines(line["majority_accuracy"], place + 0.01, place + 0.37, **_MAJORITY)
+
+
+def _panels(
+    lines: Sequence[dict[str, Any]],
+    mark: Callable[[Axes, dict[str, Any], int], None],
+    *,
+    inches: float,
+    marks: Mapping[str, Artist],
+) -> Figure:
+    """A panel a kind of test; each line has a title, a bar of UAR and one of accuracy.
+
+    What else is known of a line, `mark` draws at its place; the legend explains it by `marks`. A
+    line is so many inches high.
+    """
+    panels = {name: [line for line in lines if line["protocol"] == name] for name in TESTS}
+    panels = {name: own for name, own in panels.items() if own}
+    sizes = [len(own) for own in panels.values()]
+    height = inches * sum(sizes) + 0.7 * len(panels) + 0.8
+    shape = {"figsize": (9.5, height), "height_ratios": [n + 0.4 for n in sizes]}
+    figure, axes = plt.subplots(len(panels), 1, sharex=True, squeeze=False, **shape)
+    for axis, (name, own) in zip(axes[:, 0], panels.items(), strict=True):
+        for place, line in enumerate(own):
+            for score, (aside, hatch) in _BARS.items():
+                look = {"color": COLOURS[name], "hatch": hatch, "edgecolor": "white"}
+                axis.barh(place + aside, line[score], height=0.36, **look)
+            mark(axis, line, place)
+        axis.set_yticks(range(len(own)), [line["title"] for line in own])
+        axis.set(xlim=(0, 1.12), ylim=(len(own) - 0.5, -0.5))
+        axis.set_title(TESTS[name], loc="left")
+        axis.grid(axis="y", visible=False)
+    uar = plt.Rectangle((0, 0), 1, 1, color="0.5")
+    accuracy = plt.Rectangle((0, 0), 1, 1, facecolor="0.5", hatch="///", edgecolor="white")
+    names = ["UAR", "accuracy", *marks]
+    where = {"loc": "outside upper right", "ncols": len(names)}
+    figure.legend([uar, accuracy, *marks.values()], names, frameon=False, **where)
+    return figure
 
 
 def label(line: dict[str, Any]) -> str:
@@ -137,46 +149,24 @@ def systems(table: pd.DataFrame) -> Figure:
     table
         From `systems.scores.summary`: one kind of answers a system, one part a test.
     """
-    panels = {name: table[table["protocol"] == name] for name in TESTS}
-    panels = {name: lines for name, lines in panels.items() if len(lines)}
-    sizes = [len(lines) for lines in panels.values()]
-    figure, axes = plt.subplots(
-        len(panels),
-        1,
-        figsize=(9.5, 0.7 * sum(sizes) + 0.7 * len(panels) + 0.8),
-        height_ratios=[n + 0.4 for n in sizes],
-        sharex=True,
-        squeeze=False,
-    )
-    for axis, (name, lines) in zip(axes[:, 0], panels.items(), strict=True):
-        for place, line in enumerate(lines.to_dict("records")):
-            _scored(axis, line, place, colour=COLOURS[name])
-        axis.set_yticks(range(len(lines)), lines["title"])
-        axis.set(xlim=(0, 1.12), ylim=(len(lines) - 0.5, -0.5))
-        axis.set_title(TESTS[name], loc="left")
-        axis.grid(axis="y", visible=False)
-    axes[-1, 0].set_xlabel("mean of the recalls (UAR), share of the test clips (accuracy)")
-    handles = [
-        plt.Rectangle((0, 0), 1, 1, color="0.5"),
-        plt.Rectangle((0, 0), 1, 1, facecolor="0.5", hatch="///", edgecolor="white"),
-        plt.Line2D([], [], color="black", marker="D", linestyle=""),
-        plt.Line2D([], [], color="black", linestyle=":"),
-    ]
-    names = ["UAR", "accuracy", "quoted", "always the most frequent answer"]
-    figure.legend(handles, names, frameon=False, loc="outside upper right", ncols=len(names))
+    marks = {
+        "quoted": plt.Line2D([], [], color="black", marker="D", linestyle=""),
+        "always the most frequent answer": plt.Line2D([], [], color="black", linestyle=":"),
+    }
+    figure = _panels(table.to_dict("records"), _beside, inches=0.7, marks=marks)
+    figure.axes[-1].set_xlabel("mean of the recalls (UAR), share of the test clips (accuracy)")
     return figure
 
 
-def _scored(axis: Axes, line: dict[str, Any], place: int, *, colour: str) -> None:
-    """Two bars of a system: mean, deviation, what is quoted, and the baseline."""
-    for name, above, hatch in (("uar", -0.19, None), ("accuracy", 0.19, "///")):
-        at, value, spread = place + above, line[name], line[f"{name}_sd"]
-        axis.barh(at, value, height=0.36, color=colour, hatch=hatch, edgecolor="white")
+def _beside(axis: Axes, line: dict[str, Any], place: int) -> None:
+    """Mark at both bars of a system its deviation, what is quoted of it, and the baseline."""
+    for score, (aside, _) in _BARS.items():
+        at, spread, quoted = place + aside, line[f"{score}_sd"], line[f"quoted_{score}"]
         if not pd.isna(spread):
-            axis.errorbar(value, at, xerr=spread, ecolor="black", capsize=3)
-        if not pd.isna(line[f"quoted_{name}"]):
-            axis.plot(line[f"quoted_{name}"], at, "D", color="black")
-        axis.vlines(line[f"majority_{name}"], at - 0.19, at + 0.19, color="black", linestyle=":")
+            axis.errorbar(line[score], at, xerr=spread, ecolor="black", capsize=3)
+        if not pd.isna(quoted):
+            axis.plot(quoted, at, "D", color="black")
+        axis.vlines(line[f"majority_{score}"], at - 0.19, at + 0.19, color="black", linestyle=":")
 
 
 COST_AXES = {  # column of the table: name of the axis, and by how much it is divided

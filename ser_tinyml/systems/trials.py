@@ -38,8 +38,8 @@ BESIDE = {"augmentation": "random", "loud": 0.0, "other_emotions": False}  # of 
 
 
 @dataclass(frozen=True)
-class Material:
-    """Recordings, and where what is made of them is kept.
+class SystemMaterial:
+    """Recordings that systems are tried on, and where what is made of them is kept.
 
     Attributes
     ----------
@@ -123,7 +123,7 @@ def _settings(system: System, test: str, *, quick: bool) -> Any:
 
 def run(
     system: System,
-    material: Material,
+    material: SystemMaterial,
     *,
     tests: Sequence[str] = (),
     test_folds: Sequence[int] = range(folds.N_FOLDS),
@@ -241,7 +241,7 @@ def _planned(
 
 
 def _pretraining(
-    system: System, material: Material, *, quick: bool, jobs: int | None, progress: bool
+    system: System, material: SystemMaterial, *, quick: bool, jobs: int | None, progress: bool
 ) -> Trial | None:
     """The training on other corpora that a system's trials begin from; None: there is none."""
     if system.pretraining is None:

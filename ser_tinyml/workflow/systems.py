@@ -16,7 +16,7 @@ from ser_tinyml.metrics import POOLED
 from ser_tinyml.provenance import ROOT
 from ser_tinyml.systems import registry, scores, trials
 from ser_tinyml.systems.face import System
-from ser_tinyml.systems.trials import Material
+from ser_tinyml.systems.trials import SystemMaterial
 from ser_tinyml.workflow import pipeline, readme
 from ser_tinyml.workflow.results import EVALUATION, PROTOCOLS
 from ser_tinyml.workflow.runs import Run, held
@@ -91,13 +91,13 @@ def run(
 
 def material_of(
     folder: str | Path, *, recordings: str | Path, song: str | Path | None = None
-) -> Material:
+) -> SystemMaterial:
     """What the trials of a run are made of, after its stage 01."""
     clips = files.read_table(Run(folder).input(STAGES[0], "clips.csv"))
     place = Path(song) if song else None
     if place is not None and not place.is_dir():
         raise DataError(f"{place}: expected a folder of sung recordings, found none")
-    return Material(clips, Path(recordings), Path(folder) / "systems", place)
+    return SystemMaterial(clips, Path(recordings), Path(folder) / "systems", place)
 
 
 def earlier(path: str | Path, run: Run) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from ser_tinyml.systems.face import (
     System,
     Test,
 )
-from ser_tinyml.systems.trials import Material
+from ser_tinyml.systems.trials import SystemMaterial
 
 RATE = 8_000
 BANDS = 6
@@ -144,7 +144,7 @@ def clips() -> pd.DataFrame:
     )
 
 
-def material(folder: Path) -> Material:
+def material(folder: Path) -> SystemMaterial:
     """Recordings of all clips: a tone, and noise that is another for each."""
     table = clips()
     time = np.arange(RATE // 2) / RATE
@@ -152,4 +152,4 @@ def material(folder: Path) -> Material:
         noise = np.random.default_rng(number).normal(size=len(time))
         tone = np.sin(2 * np.pi * TONES_HZ[emotion] * time)
         record(folder / path, (0.1 * tone + 0.1 * noise).astype(np.float32), sample_rate=RATE)
-    return Material(table, folder, folder / "made")
+    return SystemMaterial(table, folder, folder / "made")

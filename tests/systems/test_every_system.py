@@ -15,7 +15,7 @@ from ser_tinyml.files import DataError
 from ser_tinyml.sound import reading
 from ser_tinyml.systems import face, registry, scores, trials
 from ser_tinyml.systems.face import MODEL, PUBLISHED, SPEAKERS, System
-from ser_tinyml.systems.trials import Material, Trial
+from ser_tinyml.systems.trials import SystemMaterial, Trial
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -32,7 +32,7 @@ def done(system, spoken) -> dict[str, Trial]:
     return {trial.test: trial for trial in found}
 
 
-def waveforms(system: System, material: Material, count: int) -> list[np.ndarray]:
+def waveforms(system: System, material: SystemMaterial, count: int) -> list[np.ndarray]:
     paths = material.clips["path"].iloc[:: len(material.clips) // count][:count]
     return [
         reading.read_audio(material.recordings / path, sample_rate=system.sample_rate)[0]

@@ -18,11 +18,11 @@ from ser_tinyml.evaluation import trials as evaluated
 from ser_tinyml.files import DataError
 from ser_tinyml.systems import arrays, face, registry, scores, trials
 from ser_tinyml.systems.face import CLEAN, MODEL, PUBLISHED, SPEAKERS, System
-from ser_tinyml.systems.trials import Material, Trial
+from ser_tinyml.systems.trials import SystemMaterial, Trial
 
 
 @pytest.fixture(scope="module")
-def material(tmp_path_factory) -> Material:
+def material(tmp_path_factory) -> SystemMaterial:
     return small.material(tmp_path_factory.mktemp("small"))
 
 
@@ -199,9 +199,10 @@ def test_what_is_refused(system, material, tmp_path) -> None:
     with pytest.raises(DataError, match="small: expected tests of published, speakers, found 'x'"):
         trials.run(system, material, tests=["x"], jobs=1, progress=False)
     record(tmp_path / "short.wav", sample_rate=small.RATE)
-    short = material.clips[:1].assign(path="short.wav", sha256="short")
+    clip = material.clips[:1].assign(path="short.wav", sha256="short")
+    short = SystemMaterial(clip, tmp_path, tmp_path / "made")
     with pytest.raises(DataError, match=r"short\.wav: expected 0\.2 s or more for small, found"):
-        trials.run(system, Material(short, tmp_path, tmp_path / "made"), jobs=1, progress=False)
+        trials.run(system, short, jobs=1, progress=False)
     few = replace(material, clips=material.clips[material.clips["emotion"] != "happy"][:24])
     with pytest.raises(DataError, match="split by speaker: expected clips in"):
         trials.run(system, few, tests=[SPEAKERS], test_folds=[4], jobs=1, progress=False)
