@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from sphinx.cmd import build as sphinx
 
-from docs import pages, reference
+from docs import hosted, pages, reference
 from ser_tinyml.apps import site
 from ser_tinyml.files import DataError
 
@@ -20,6 +21,8 @@ OUTPUT = BUILD / "html"
 
 def build(output: Path = OUTPUT, *, work: Path = BUILD) -> Path:
     """Make the site; what has not changed since the last time is not made again.
+
+    In a workflow of GitHub, the pages of notebooks have links that open them in Binder and Colab.
 
     Parameters
     ----------
@@ -31,10 +34,11 @@ def build(output: Path = OUTPUT, *, work: Path = BUILD) -> Path:
     Raises
     ------
     DataError
-        As `pages.lay_out` and `render`.
+        As `pages.lay_out`, `render` and `hosted.of_workflow`.
     """
     made = {**reference.pages(), "commands.md": reference.commands()}
-    pages.lay_out(work / "pages", made, reference.places())
+    where = hosted.of_workflow(os.environ)
+    pages.lay_out(work / "pages", made, reference.places(), where=where)
     return render(work / "pages", output, memory=work / "doctrees")
 
 

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from docs import hosted
+from docs.hosted import Hosted
 from ser_tinyml import files
 from ser_tinyml.files import DataError
 
@@ -46,6 +48,7 @@ SECTIONS = (
             "browser": "docs/browser.md",
             "predict": "docs/predict.md",
             "tables": "docs/tables.md",
+            "cloud": hosted.GUIDE,
         },
     ),
     Section(
@@ -252,7 +255,12 @@ def block(text: str, name: str, *, source: str) -> str:
 
 
 def lay_out(
-    folder: Path, made: Mapping[str, str], modules: Mapping[str, str], *, root: Path = ROOT
+    folder: Path,
+    made: Mapping[str, str],
+    modules: Mapping[str, str],
+    *,
+    root: Path = ROOT,
+    where: Hosted | None = None,
 ) -> None:
     """Write every page into a folder, as Sphinx reads them; what is not a page any more goes.
 
@@ -264,6 +272,8 @@ def lay_out(
         File of this folder -> text, of the pages that are made and not from a file.
     modules
         Name of a module -> its place in the reference.
+    where
+        GitHub has the notebooks; their pages have links that open them. None: no such links.
 
     Raises
     ------
@@ -275,7 +285,7 @@ def lay_out(
     for source, page in sources(root).items():
         text = (root / source).read_text("utf-8")
         if source.endswith(".ipynb"):
-            written[f"{page}.ipynb"] = _notebook(text, links, source=source, page=page)
+            written[f"{page}.ipynb"] = _notebook(text, links, source=source, page=page, where=where)
             continue
         text = links.rewritten(text, source=source, page=page)
         written[f"{page}.md"] = _with_blocks(text, links, page=page, root=root)
@@ -301,9 +311,14 @@ def _with_blocks(text: str, links: Links, *, page: str, root: Path) -> str:
     return _SHOWN.sub(shown, text)
 
 
-def _notebook(text: str, links: Links, *, source: str, page: str) -> str:
-    """A notebook with the links of its Markdown cells changed."""
+def _notebook(text: str, links: Links, *, source: str, page: str, where: Hosted | None) -> str:
+    """A notebook with the links of its Markdown cells changed, and those that open it elsewhere."""
     notebook = json.loads(text)
+    if where is not None:
+        guide = posixpath.relpath(hosted.GUIDE, posixpath.dirname(source))
+        opened = f"{where.links(source)} · [what works there]({guide})"
+        head, _, rest = "".join(notebook["cells"][0]["source"]).partition("\n")
+        notebook["cells"][0]["source"] = f"{head}\n\n{opened}\n\n{rest}"
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
             cell["source"] = links.rewritten("".join(cell["source"]), source=source, page=page)

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from docs import pages, reference
+from docs.hosted import GUIDE, Hosted
 from ser_tinyml import files
 from ser_tinyml.device import protocol
 from ser_tinyml.files import DataError
@@ -121,6 +122,25 @@ def test_pages_are_laid_out_and_old_ones_go(root, tmp_path):
         "The sketch <board>",
     ):
         assert entry in start
+
+
+def test_a_notebook_that_github_has_can_be_opened_below_its_heading(root):
+    notebook = "notebooks/01_index.ipynb"
+    before = (root / notebook).read_bytes()
+    files.write_text(root / GUIDE, "# Cloud\n")
+    found = {}
+    for where in (None, Hosted("anna/ser-tinyml", "main")):
+        made = {"commands.md": "# Commands\n", "api/index.md": "# API\n"}
+        pages.lay_out(root / "out", made, MODULES, root=root, where=where)
+        cells = json.loads((root / "out" / notebook).read_text("utf-8"))["cells"]
+        found[where is not None] = "".join(cells[0]["source"])
+        start = (root / "out/index.md").read_text("utf-8")
+        assert "01 Index <notebooks/01_index>" in start and "Cloud <cloud>" in start
+    opened = Hosted("anna/ser-tinyml", "main").links(notebook)
+    line = f"\n{opened} · [what works there](../cloud.md)\n\n"
+    assert line in found[True]
+    assert found[True].replace(line, "") == found[False] == "# 01 Index: all\n[r](../index.md)"
+    assert (root / notebook).read_bytes() == before
 
 
 def test_a_glossary_is_taken_when_it_is_there(root):
