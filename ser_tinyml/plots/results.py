@@ -207,7 +207,7 @@ def costs(
     """
     table = table[table[part].notna()]
     on_board, others = table[table["emulated"]], table[~table["emulated"]].sort_values(part)
-    figure, axes = plt.subplots(1, 4, figsize=(14, 5.2), sharey=True, width_ratios=(3, 3, 3, 1.5))
+    figure, axes = plt.subplots(1, 4, figsize=(15, 5.2), sharey=True, width_ratios=(3, 3, 3, 2.7))
     points: list[list[Point]] = [[] for _ in axes]
     about = {"part": part, "named": named}
     for panel, (column, (label_, scale)) in enumerate(COST_AXES.items()):

@@ -177,6 +177,8 @@ def together(table: pd.DataFrame, earlier: Sequence[Mapping[str, Any]]) -> pd.Da
     others = pd.DataFrame(earlier, columns=None if earlier else ["system", *table.columns])
     others = others.set_index("system")
     others = others[~others.index.isin(table.index)]
+    titles = {name: registry.find(name).title for name in registry.names()}
+    others["title"] = [titles.get(name, title) for name, title in others["title"].items()]
     for name in others.columns.difference(["title", "emulated"]):
         others[name] = pd.to_numeric(others[name])  # what is not known is None
     both = pd.concat([table, others]) if len(others) else table

@@ -169,7 +169,7 @@ SPECTROGRAM = System(
 SPECTROGRAM_NEGATIVE = replace(
     SPECTROGRAM,
     name="spectrogram_negative",
-    title="CNN over spectrograms (one class for all that is unpleasant)",
+    title="CNN over spectrograms (one unpleasant class)",
     tests={
         name: replace(test, rows={**test.rows, "class_set": NEGATIVE}, quoted={}, source="")
         for name, test in TESTS.items()

@@ -9,7 +9,7 @@ import pytest
 from ser_tinyml.data.labels import CLASS_SETS
 from ser_tinyml.device.emulation import energy
 from ser_tinyml.files import DataError
-from ser_tinyml.systems import common
+from ser_tinyml.systems import common, mixtures
 
 SEVEN = CLASS_SETS["seven"]
 
@@ -100,6 +100,8 @@ def test_what_is_not_trained_here_comes_from_an_earlier_table() -> None:
         *(False, True, False, False)
     ]
     assert np.isnan(found.loc["other corpus", "pooled"])
+    renamed = common.together(here, [{"system": "mixtures", **known, "emulated": False}])
+    assert renamed.loc["mixtures", "title"] == mixtures.SYSTEMS[0].title
     alone = common.together(here, ())
     pd.testing.assert_frame_equal(alone, here)
 
