@@ -90,10 +90,13 @@ def in_tables() -> list[str]:
 def listed(text: str) -> list[System]:
     """The systems of a list of names, or of modules, with spaces between; "all" is all.
 
+    What is the name of both is that of the system.
+
     Raises
     ------
     DataError
         If there is none of a name.
     """
-    names = [""] if text == "all" else text.split()
-    return list({system.name: system for name in names for system in chosen(name)}.values())
+    known, wanted = set(names()), [""] if text == "all" else text.split()
+    parts = [[find(name)] if name in known else chosen(name) for name in wanted]
+    return list({system.name: system for part in parts for system in part}.values())

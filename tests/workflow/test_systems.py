@@ -153,5 +153,6 @@ def test_a_list_of_systems_names_each_once() -> None:
     assert [one.name for one in registry.listed("all")] == every
     found = [one.name for one in registry.listed("mixtures conv162 conv162_board")]
     assert found == ["mixtures", "conv162", "conv162_board"]
+    assert [one.name for one in registry.listed("conv162")] == ["conv162"]  # not its whole module
     with pytest.raises(DataError, match="system: expected one of "):
         registry.listed("mixtures none")
