@@ -16,7 +16,7 @@ from ser_tinyml import files
 from ser_tinyml.data import folds
 from ser_tinyml.evaluation import trials as evaluated
 from ser_tinyml.files import DataError
-from ser_tinyml.systems import arrays, face, registry, scores, trials
+from ser_tinyml.systems import arrays, common, face, registry, scores, trials
 from ser_tinyml.systems.face import CLEAN, MODEL, PUBLISHED, SPEAKERS, System
 from ser_tinyml.systems.trials import SystemMaterial, Trial
 
@@ -103,6 +103,16 @@ def test_a_test_may_have_settings_of_its_own(system, material) -> None:
         both = trials.run(other, material, test_folds=[0], jobs=1, progress=False)
         known = [files.read_json(t.folder / "trial.json")["settings"]["sharpness"] for t in both]
     assert known == [own.sharpness, system.settings.sharpness]
+
+
+def test_who_counts_corpora_of_its_own_has_no_score_over_all(system, done, monkeypatch) -> None:
+    monkeypatch.setattr(common, "asked", lambda answers, classes: answers)
+    assert evaluated.POOL in set(common.of_trials(done)["part"])
+    speakers = replace(system.tests[SPEAKERS], counted=("RAVDESS",))
+    own = replace(system, tests={**system.tests, SPEAKERS: speakers})
+    monkeypatch.setitem(registry._ADDED, system.name, own)
+    parts = set(common.of_trials(done)["part"])
+    assert "RAVDESS" in parts and evaluated.POOL not in parts
 
 
 def test_folds_are_those_of_everybody_and_test_speakers_are_in_no_lesson(done, material) -> None:
