@@ -396,11 +396,10 @@ def _systems(options: argparse.Namespace) -> None:
 
 def _beside(options: argparse.Namespace) -> dict[str, Any]:
     """How the project's own net is trained that stands beside the systems: as the released one."""
-    from ser_tinyml.provenance import ROOT
     from ser_tinyml.workflow import parameters, publish
 
     if options.beside_published:
-        found = {"net_sizes": "", "earlier": str(ROOT / publish.METRICS)}
+        found = {"net_sizes": "", "earlier": f"../{publish.METRICS}"}  # of notebooks/
     elif options.quick:
         found = {"epochs": 1, "augmented_rows": 1, "teachers": 0, "generations": 0}
     else:

@@ -12,7 +12,6 @@ import small_systems as small
 from ser_tinyml import __main__ as command_line
 from ser_tinyml import files
 from ser_tinyml.files import DataError
-from ser_tinyml.provenance import ROOT
 from ser_tinyml.systems import light, registry, trials
 from ser_tinyml.workflow import pipeline, systems
 from ser_tinyml.workflow.runs import Run
@@ -136,7 +135,7 @@ def test_beside_what_is_published_no_net_is_trained(monkeypatch) -> None:
     monkeypatch.setattr(systems, "text", lambda table: "")
     line = "systems --data x --system compare"
     assert command_line.main([*line.split(), "--beside-published"]) == 0
-    assert asked == [{"net_sizes": "", "earlier": str(ROOT / "models" / "metrics.json")}]
+    assert asked == [{"net_sizes": "", "earlier": "../models/metrics.json"}]
 
 
 def test_the_table_shows_some_of_a_module_with_many_and_all_others() -> None:
