@@ -368,6 +368,24 @@ def _systems_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--publish", action="store_true", help="also into models/ and the docs")
 
 
+def _check_systems(options: argparse.Namespace, name: str) -> None:
+    """Refuse options of which one would say nothing."""
+    from ser_tinyml.files import DataError
+    from ser_tinyml.workflow import systems
+
+    if options.quick and options.publish:
+        raise DataError("systems: expected --publish without --quick, found both")
+    if options.beside_published and name not in ("", systems.SIDE_BY_SIDE):
+        raise DataError(
+            f"--beside-published: expected --system {systems.SIDE_BY_SIDE}, or none, found {name}"
+        )
+    if options.beside_published and options.ratings:
+        raise DataError(
+            "systems: expected --ratings without --beside-published, which has the published score "
+            "of people; found both"
+        )
+
+
 def _systems(options: argparse.Namespace) -> None:
     from ser_tinyml.files import DataError
     from ser_tinyml.workflow import runs, systems
@@ -377,9 +395,8 @@ def _systems(options: argparse.Namespace) -> None:
         raise DataError(
             f"--seeds: expected whole numbers with spaces between, found {options.seeds!r}"
         )
-    if options.quick and options.publish:
-        raise DataError("systems: expected --publish without --quick, found both")
     name = options.system or ""  # make hands over an empty name
+    _check_systems(options, name)
     table = systems.run(
         runs.folder_of("systems-quick" if options.quick else "systems"),
         recordings=options.data,

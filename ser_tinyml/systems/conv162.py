@@ -20,7 +20,8 @@ from ser_tinyml.systems.parts.keras_fit import FitSettings
 BOARD_FILTERS = (168, 84, 42)  # the widest multiples of 4, 2 and 1 whose int8 file fits
 BOARD_BYTES = 600_000  # of the int8 file, at most
 QUICK = FitSettings(epochs=1, batch_size=32)
-# Where the speakers are known, more passes help; about others the net knows less after each.
+# Where the speakers are known, the validation still gains after five passes; about others it
+# stopped gaining after two to four.
 LONGER = FitSettings(epochs=15, patience=15, batch_size=32)
 
 TESTS = {

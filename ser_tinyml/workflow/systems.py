@@ -39,7 +39,6 @@ def run(
 ) -> pd.DataFrame:
     """Train, test and export systems, show them in their notebooks, and write the table.
 
-    With `beside`, all that were trained stand side by side at the end, with the project's own net.
     What is done is not done again, so that a run that was stopped goes on where it was.
 
     Parameters
@@ -55,7 +54,8 @@ def run(
     quick
         Train each for a moment only: shows that all works, and says nothing of its scores.
     beside
-        Parameters of the notebook that shows all side by side; None: it is left out.
+        Parameters of the notebook that, at the end, shows all that were trained side by side with
+        the project's own net; None: it is left out.
 
     Returns
     -------
@@ -69,14 +69,14 @@ def run(
     """
     chosen = registry.chosen(name) if name != SIDE_BY_SIDE else []
     pipeline.run(folder, recordings=recordings, stages=STAGES[:1])
+    _check_earlier(Run(folder), beside or {})  # before hours of training
     material = material_of(folder, recordings=recordings, song=song)
     found = []
     with held(folder):
         for system in chosen:
             for line in left_out(system):
                 print(line)
-            done = trials.run(system, material, seeds=seeds, quick=quick)
-            found.append(scores.summary(done))
+            found.append(scores.summary(trials.run(system, material, seeds=seeds, quick=quick)))
         table = _written(Path(folder) / TABLE, found)
     given = {"seeds": " ".join(map(str, seeds)), "quick": quick}
     given |= {"song_dir": song} if song else {}
@@ -87,6 +87,11 @@ def run(
     if stages:  # always: an export that could not be made before may be there now
         pipeline.run(folder, recordings=recordings, stages=stages, parameters=given, force=True)
     return table
+
+
+def _check_earlier(run: Run, beside: Mapping[str, Any]) -> None:
+    if "earlier" in beside:  # it is relative to the notebook
+        earlier(ROOT / "notebooks" / beside["earlier"], run)
 
 
 def material_of(

@@ -80,6 +80,8 @@ def test_what_is_refused(run_dir, tmp_path, capsys) -> None:
     for line, said in {
         "systems --data x --seeds one": "--seeds: expected whole numbers",
         "systems --data x --quick --publish": "expected --publish without --quick",
+        "systems --data x --system small --beside-published": "expected --system compare",
+        "systems --data x --beside-published --ratings y": "expected --ratings without",
     }.items():
         assert command_line.main(line.split()) == 1
         assert said in capsys.readouterr().err
@@ -108,7 +110,9 @@ def test_side_by_side_trains_no_system_and_shows_those_that_were(run_dir, monkey
     assert shown["parameters"]["systems_shown"] == "small" and shown["parameters"]["epochs"] == 1
 
 
-def test_published_scores_stand_beside_on_the_same_recordings_only(run_dir, tmp_path) -> None:
+def test_published_scores_stand_beside_on_the_same_recordings_only(
+    run_dir, tmp_path, monkeypatch
+) -> None:
     run, path = Run(run_dir), tmp_path / "metrics.json"
     files.write_json(run_dir / "01_index" / "metrics.json", {"clips": 3})
     shown = {"systems": [{"system": "lstm"}], "sizes": {}, "diarisation": [{"error": 0.5}]}
@@ -127,6 +131,10 @@ def test_published_scores_stand_beside_on_the_same_recordings_only(run_dir, tmp_
             systems.earlier(path, run)
     with pytest.raises(DataError, match="earlier: expected metrics.json of an earlier run"):
         systems.earlier("", run)
+    monkeypatch.setattr(trials, "run", lambda *given, **named: pytest.fail("trained"))
+    given = {"recordings": tmp_path, "name": "small", "beside": {"earlier": str(path)}}
+    with pytest.raises(DataError, match="expected scores of 14_compare"):
+        systems.run(run_dir, **given)
 
 
 def test_beside_what_is_published_no_net_is_trained(monkeypatch) -> None:

@@ -109,7 +109,7 @@ class Place:
 
     def write(self, part: str, table: DataFrame) -> None:
         """Write a part as Parquet."""
-        # Measured values hardly repeat: to look for those that do took a quarter of all time.
+        # Measured values hardly repeat, and to look for those that do takes long.
         writer = table.write.mode("overwrite").option("parquet.enable.dictionary", "false")
         writer.parquet(self.within(part))
 
