@@ -65,8 +65,8 @@ BOARD = replace(
     CONV162,
     name="conv162_board",
     title="Conv1D over 162 features (twin for the board)",
-    settings=Settings(filters=BOARD_FILTERS, limit=6.0),
-    quick=Settings(filters=(16, 8, 8), limit=6.0, fit=QUICK),
+    settings=Settings(filters=BOARD_FILTERS, places=True),
+    quick=Settings(filters=(16, 8, 8), places=True, fit=QUICK),
     tests={name: Test(rows=TESTS[name].rows) for name in (PUBLISHED, SPEAKERS)},
     exports={
         "int8": Export(

@@ -72,8 +72,8 @@ SYSTEM = System(
     features=features,
     train=net.train,
     load=net.load,
-    settings=Settings(filters=(64, 32, 16), limit=6.0, fit=FitSettings(epochs=12, patience=12)),
-    quick=Settings(filters=(16, 8, 8), limit=6.0, fit=FitSettings(epochs=1, batch_size=32)),
+    settings=Settings(filters=(64, 32, 16), places=True, fit=FitSettings(epochs=12, patience=12)),
+    quick=Settings(filters=(16, 8, 8), places=True, fit=FitSettings(epochs=1, batch_size=32)),
     tests={
         PUBLISHED: Test(
             rows={"protocol": "clip_random", "class_set": "seven", "test_fraction": 0.2},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from ser_tinyml.systems.exports.conv_tables import ConvNetwork, conv_network
 from ser_tinyml.systems.face import Side
 from ser_tinyml.systems.parts import conv162_features as recipe
 from ser_tinyml.systems.parts import conv162_net, keras_fit
-from ser_tinyml.systems.parts.conv162_net import ConvNet, Settings
+from ser_tinyml.systems.parts.conv162_net import ConvNet, Deviations, Places
 from ser_tinyml.systems.parts.keras_fit import FitSettings, Rows
 from ser_tinyml.tflite import convert
 from ser_tinyml.tflite.convert import ConversionError
@@ -96,7 +97,7 @@ def test_the_net_has_the_published_number_of_parameters() -> None:
     assert size["macs"] == pytest.approx(98.6e6, rel=1e-3)
 
 
-def random_net(filters: tuple[int, int, int], *, limit: float = 0.0) -> ConvNet:
+def random_net(filters: tuple[int, int, int], *, places: bool = False) -> ConvNet:
     """Weights that let values neither vanish nor grow."""
     keras_fit.begin(0)
     rng = np.random.default_rng(0)
@@ -109,14 +110,8 @@ def random_net(filters: tuple[int, int, int], *, limit: float = 0.0) -> ConvNet:
             inside = np.prod(value.shape[:-1]) if value.ndim > 1 else 25
             weights.append(rng.normal(0, (2 / inside) ** 0.5, value.shape))
     net.set_weights(weights)
-    mean, std = rng.normal(size=recipe.COUNT), rng.uniform(0.5, 2, recipe.COUNT)
-    return ConvNet(
-        net,
-        mean.astype(np.float32),
-        std.astype(np.float32),
-        classes=CLASSES,
-        settings=Settings(filters=filters, limit=limit),
-    )
+    scale = Places.of(side().features) if places else Deviations.of(side().features)
+    return ConvNet(net, scale, classes=CLASSES, filters=filters)
 
 
 def side(count: int = 40) -> Side:
@@ -134,23 +129,44 @@ def side(count: int = 40) -> Side:
     return Side(rows, rng.normal(0, 2, (count, recipe.COUNT)).astype(np.float32))
 
 
-def test_a_kept_net_is_the_same_net(tmp_path) -> None:
-    model, features = random_net((8, 8, 4), limit=2.0), side().features
+@pytest.mark.parametrize("places", [False, True])
+def test_a_kept_net_is_the_same_net(tmp_path, places) -> None:
+    model, features = random_net((8, 8, 4), places=places), side().features
     model.save(tmp_path)
     (tmp_path / "labels.json").write_text(str(CLASSES).replace("'", '"'))
     again = conv162_net.load(tmp_path)
-    assert np.abs(again.normalised(features)).max() == 2.0
     np.testing.assert_array_equal(again.predict(features), model.predict(features))
+
+
+def test_each_place_has_as_many_rows_however_far_apart_they_are() -> None:
+    rng = np.random.default_rng(0)
+    features = np.exp(rng.normal(0, 3, (256 * 20, 3))).astype(np.float32)
+    places = Places.of(features)
+    found = places(features)
+    assert set(np.unique(128 * found)) == set(range(-128, 128))
+    counts = [np.unique(column, return_counts=True)[1] for column in found.T]
+    assert set(np.unique(counts)) == {20}
+    order = np.argsort(features[:, 0])
+    assert (np.diff(found[order, 0]) >= 0).all()
+    beyond = places(np.array([[0, 0, 0], [1e9, 1e9, 1e9]], np.float32))
+    assert beyond.tolist() == [[-1] * 3, [127 / 128] * 3]
+
+
+def test_the_c_program_takes_no_places(tmp_path) -> None:
+    with pytest.raises(DataError, match="expected features in standard deviations, found places"):
+        exports.as_c(random_net((8, 8, 4), places=True), tmp_path, side())
 
 
 @pytest.fixture(scope="module")
 def int8(tmp_path_factory) -> tuple[ConvNet, Path]:
     """A small net, and the folder of its exports, with int8/int8.tflite."""
-    model = random_net((12, 8, 6), limit=6.0)
+    model = random_net((12, 8, 6), places=True)
     folder = tmp_path_factory.mktemp("exports")
     made = exports.as_int8(model, folder / "int8", side())
     assert np.abs(made.predict(side().features) - model.predict(side().features)).max() < 0.05
     assert made.facts["bytes"] > 0 and made.facts["arena_bytes"] > 0
+    io = convert.io_quantisation((folder / "int8" / "int8.tflite").read_bytes())
+    assert (io.input_scale, io.input_zero_point) == (1 / 128, 0)  # a place is not rounded
     return model, folder
 
 
@@ -197,6 +213,24 @@ def test_the_emulated_processor_answers_the_same_and_is_counted(int8) -> None:
     )  # fmt: skip
     assert made.facts["millijoules"] == pytest.approx(made.facts["milliseconds"] * 10.89e-3)
     assert 0 < made.facts["ram_bytes"] < 10_000 < made.facts["flash_bytes"] < 60_000
+
+
+@pytest.mark.skipif(
+    any(shutil.which(tool) is None for tool in conv_board.TOOLS), reason="needs the emulator"
+)
+def test_a_count_that_was_killed_does_not_stop_the_next(int8, tmp_path) -> None:
+    network = conv_network((int8[1] / "int8" / "int8.tflite").read_bytes())
+    conv_board.write(tmp_path, network, name="small")
+    program = conv_board.emulated_program(tmp_path)
+    code = (
+        "import os, sys, ser_tinyml.device.emulation.cycles as cycles\n"
+        "trace = cycles._trace(cycles.Path(sys.argv[1]))\n"
+        "next(trace)\n"
+        "os._exit(9)"
+    )
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", code, program], check=False)
+        assert done.returncode == 9
 
 
 def macs(network: ConvNetwork) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -273,12 +275,13 @@ def _trace(program: Path) -> Iterator[int]:
     version = re.search(r"version (\d+)\.(\d+)", run([QEMU, "--version"]))
     newer = version is not None and (int(version[1]), int(version[2])) >= (8, 1)
     single = ("-accel", "tcg,one-insn-per-tb=on") if newer else ("-singlestep",)
-    pipe = program.resolve().parent / "trace"
-    os.mkfifo(pipe)
-    command = emulator(program, *single, "-d", "exec,nochain", "-D", str(pipe))
-    with subprocess.Popen(
-        command, cwd=program.parent, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as running:
+    with contextlib.ExitStack() as opened:
+        # not beside the program: a process that is killed here would leave it in the way
+        pipe = Path(opened.enter_context(tempfile.TemporaryDirectory())) / "trace"
+        os.mkfifo(pipe)
+        command = emulator(program, *single, "-d", "exec,nochain", "-D", str(pipe))
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        running = opened.enter_context(subprocess.Popen(command, cwd=program.parent, **quiet))
         watch = threading.Timer(600, running.kill)
         watch.start()
         try:
@@ -289,7 +292,6 @@ def _trace(program: Path) -> Iterator[int]:
         finally:
             watch.cancel()
             running.kill()
-            pipe.unlink()
 
 
 def _branch(previous: Instruction, address: int) -> int:

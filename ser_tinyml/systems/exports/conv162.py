@@ -13,7 +13,7 @@ from ser_tinyml.systems.exports import c_program, conv_board, micro, onnx_file
 from ser_tinyml.systems.exports.conv_tables import conv_network
 from ser_tinyml.systems.face import Exported, Side
 from ser_tinyml.systems.parts.conv162_features import COUNT
-from ser_tinyml.systems.parts.conv162_net import ConvNet, build
+from ser_tinyml.systems.parts.conv162_net import ConvNet, Deviations, build
 from ser_tinyml.tflite import convert
 from ser_tinyml.tflite.runtimes import TfliteMicroRuntime
 
@@ -35,11 +35,12 @@ def _answer(model: ConvNet) -> Any:
     """Features to probabilities in TensorFlow's operators, the normalisation in front."""
     from ser_tinyml.nets.keras import tf
 
-    limit = model.settings.limit
+    scale = model.scale
+    if not isinstance(scale, Deviations):
+        raise DataError("the C program: expected features in standard deviations, found places")
 
     def answer(features: Any) -> Any:
-        values = (features - model.mean) / model.std
-        values = tf.clip_by_value(values, -limit, limit) if limit else values
+        values = (features - scale.mean) / scale.std
         return model.net(tf.reshape(values, (-1, COUNT, 1)), training=False)
 
     return answer
@@ -47,7 +48,7 @@ def _answer(model: ConvNet) -> Any:
 
 def as_int8(model: ConvNet, folder: Path, training: Side) -> Exported:
     """An int8 file, answered by TFLite Micro's reference kernels."""
-    fixed = build(model.settings.filters, len(model.classes), batch_size=1)
+    fixed = build(model.filters, len(model.classes), batch_size=1)
     fixed.set_weights(model.net.get_weights())
     chosen = micro.calibration_of(training.rows)
     tflite = micro.to_int8(fixed, model.normalised(training.features[chosen]))
