@@ -163,7 +163,7 @@ def test_predict_hands_its_options_over(monkeypatch):
             *("evaluate --data x epochs=3", "release"),
             ["01_index", "07_evaluate", "09_your_voice"],
         ),
-        ("ablations --data x epochs=3", "release", ["01_index", "08_ablations"]),
+        ("ablations --data x epochs=3", "release", ["01_index", "08_ablations", "15_teachers"]),
         ("tables --data x epochs=3", "tables", ["01_index", "10_corpora"]),
     ],
 )

@@ -156,10 +156,11 @@ EVALUATE = _research(
 )
 ABLATIONS = _research(
     "08_ablations",
+    "15_teachers",
     name="ablations",
     summary="what each choice is worth",
     description="Trains the released recipe with one choice changed at a time, and shows what "
-    "that costs. Runs notebook 08 into runs/release.",
+    "that costs; and what two teachers say. Runs notebooks 08 and 15 into runs/release.",
     examples=("ablations --data corpora",),
 )
 

@@ -25,6 +25,7 @@ from ser_tinyml.training.config import TEACHER, TrainingConfig
 
 BASE = "default"
 PITCH = {True: "no pitch", False: "pitch too"}  # whether the default hears it: the change
+TWO_TEACHERS = "taught by two nets of its size"
 FROM_OUTSIDE, OUTSIDE = "taught by a large speech model", 0.7
 COPIES = (1, 2, 4)  # changed copies of a clip that are taught; each is in a longer training
 TAUGHT = "long, taught, copies: "
@@ -273,7 +274,7 @@ def _of_teachers(base: Settings) -> list[Ablation]:
         ),
         Ablation(
             "distillation",
-            "taught by two nets of its size",
+            TWO_TEACHERS,
             {"teachers": 2, "generations": 1, **taught},
         ),
         Ablation(

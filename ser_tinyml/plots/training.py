@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from ser_tinyml.data import corpora
 from ser_tinyml.features import frame_augment
+from ser_tinyml.plots import style
 
 if TYPE_CHECKING:
     from ser_tinyml.training.fitting import Frames
@@ -97,6 +99,32 @@ def confusions(scores: dict[str, dict[str, Any]], *, classes: Sequence[str]) -> 
         for place in np.flatnonzero(total == 0):
             axis.text(len(classes) / 2, place + 0.5, "no such clips", ha="center", va="center")
     axes[0, 0].set_ylabel("truth (rows: percent)")
+    return figure
+
+
+def teachers(clips: pd.DataFrame, answers: np.ndarray, *, classes: Sequence[str]) -> Figure:
+    """Labels of some clips, and what teachers answer about them: a panel a clip.
+
+    Parameters
+    ----------
+    clips
+        Columns speaker and label.
+    answers [shape=(n, n_classes)]
+        Probabilities.
+    """
+    colours = style.colours_of(classes)
+    figure, axes = plt.subplots(1, len(clips), figsize=(3 * len(clips), 2.6), sharey=True)
+    for axis, (_, clip), answer in zip(np.ravel(axes), clips.iterrows(), answers, strict=True):
+        label = np.array([float(name == clip["label"]) for name in classes])
+        for place, shares in (("label", label), ("teachers", answer)):
+            begins = np.cumsum(shares) - shares
+            for name, share, begin in zip(classes, shares, begins, strict=True):
+                axis.barh(place, 100 * share, left=100 * begin, color=colours[name])
+        axis.set(title=clip["speaker"], xlabel="probability (%)", xlim=(0, 100))
+        axis.grid(visible=False)
+    axis.invert_yaxis()  # of all, which share it: the label above
+    handles = [Patch(color=colours[name], label=name) for name in classes]
+    figure.legend(handles=handles, ncols=len(classes), loc="outside lower center", frameon=False)
     return figure
 
 

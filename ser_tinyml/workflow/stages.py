@@ -20,14 +20,14 @@ STAGES = (
     "05_export",
     "06_listen_live",
 )
-# What the settings are worth, what a few clips of a voice are, and how the corpora sound; no model
-# needs them.
-RESEARCH = ("07_evaluate", "08_ablations", "09_your_voice", "10_corpora")
+# What the settings are worth, what a few clips of a voice are, how the corpora sound, and what
+# teachers say; no model needs them.
+RESEARCH = ("07_evaluate", "08_ablations", "09_your_voice", "10_corpora", "15_teachers")
 # What the field's systems score; each is named after a module of `ser_tinyml.systems`. Then all of
 # them side by side.
 COMPARE = "14_compare"
 FIELD = ("11_conv162", "12_spectrogram", "13_light", COMPARE)
-ALL = (*STAGES, *RESEARCH, *FIELD)
+ALL = tuple(sorted((*STAGES, *RESEARCH, *FIELD)))
 FOLLOWS = dict(zip(STAGES[1:], STAGES, strict=False)) | dict.fromkeys(
     (*RESEARCH, *FIELD), STAGES[0]
 )

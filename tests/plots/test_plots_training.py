@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -42,3 +43,17 @@ def test_a_class_that_nobody_speaks_is_said_to_be_missing() -> None:
     (axis,) = plots.confusions({"CREMA-D": score}, classes=["a", "b", "c"]).axes
     texts = [text.get_text() for text in axis.texts]
     assert texts == ["100", "0", "0", "50", "50", "0", "no such clips"]
+
+
+def test_a_label_is_above_what_teachers_answer_about_its_clip() -> None:
+    classes = ["neutral", "happy"]
+    clips = pd.DataFrame({"speaker": ["A", "B"], "label": ["happy", "neutral"]})
+    answers = np.array([[0.25, 0.75], [0.5, 0.5]])
+    figure = plots.teachers(clips, answers, classes=classes)
+    assert [axis.get_title() for axis in figure.axes] == ["A", "B"]
+    for axis, wanted in zip(figure.axes, [[0, 100, 25, 75], [100, 0, 50, 50]], strict=True):
+        assert [bar.get_width() for bar in axis.patches] == wanted
+        above, below = (axis.transData.transform((0, y))[1] for y in (0, 1))
+        assert above > below
+    names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert names == ["label", "teachers"]

@@ -66,6 +66,7 @@ clean = True""",
     "08_ablations": "",
     "09_your_voice": "",
     "10_corpora": "",
+    "15_teachers": "",
 }
 
 WORK = {
@@ -113,6 +114,8 @@ run.write_metrics("08_ablations", {"seeds": "0"})""",
 run.write_metrics("09_your_voice", {})""",
     "10_corpora": """\
 run.write_metrics("10_corpora", {})""",
+    "15_teachers": """\
+run.write_metrics("15_teachers", {})""",
 }
 
 

@@ -203,6 +203,9 @@ class TestHeadless:
         assert found["streaming"]["recordings"] == found["summary"][trials.POOL]["n"]
         lines = headless.run.metrics("08_ablations")["ablations"]
         assert [line["name"] for line in lines] == ["default", "2 s"]
+        taught = headless.run.metrics("15_teachers")
+        assert list(taught["teachers"]) == ["teacher 1", "teacher 2", "mean"]
+        assert [net["learned from"] for net in taught["nets"]] == ["labels", "two teachers"]
         voice = headless.run.metrics("09_your_voice")
         assert voice["clips_a_class"] == [1, 3]
         assert set(voice["summary"]) >= {"mean of speakers", "other speakers"}
