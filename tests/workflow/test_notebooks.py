@@ -181,7 +181,7 @@ def headless(tmp_path_factory) -> Headless:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1_500)  # all notebooks, beside other tests on two cores
 class TestHeadless:
     def test_all_results_are_there(self, headless):
         run = headless.run
