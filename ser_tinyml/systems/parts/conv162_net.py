@@ -117,8 +117,8 @@ class Places:
     """Features as places among the training rows: -1 the least, just below 1 the largest.
 
     The powers in the mel bands differ by orders of magnitude from clip to clip. In standard
-    deviations most of them lie within a few steps of int8, and to round them there costs 5 to 7 %
-    of the answers. Places are whole 128ths, which int8 holds as they are.
+    deviations most of them lie within a few steps of int8, and to round them there changes
+    several answers in a hundred. Places are whole 128ths, which int8 holds as they are.
 
     Attributes
     ----------
