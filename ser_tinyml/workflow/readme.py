@@ -58,8 +58,8 @@ def publish_emulated(metrics: dict[str, Any], *, root: Path = ROOT) -> None:
     features_ms = metrics["share"] * metrics["step_every_ms"] - metrics["step_ms"]  # of a step
     sentence = (
         "The net has two engines, programs that run it, with the same answers to the bit. Engine 1 "
-        "(`tflm`), the default, is TFLite Micro with code of ours for the LSTM; engine 2 (`direct`) "
-        "is plain C++. The times are those of an **emulated** Cortex-M4F at 64 MHz "
+        "(`tflm`), the default, is TFLite Micro with code of ours for the LSTM; engine 2 "
+        "(`direct`) is plain C++. The times are those of an **emulated** Cortex-M4F at 64 MHz "
         "(`make emulate`). "
         f"A step of the network is due every {metrics['step_every_ms']:.0f} ms. It takes "
         f"{tflm['step_ms']:.1f} ms with engine 1 (its layers alone) and "
