@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ser_tinyml import files
-from ser_tinyml.device import GOLDEN
+from ser_tinyml.device import GOLDEN, MODEL
 from ser_tinyml.device import report as reports
 from ser_tinyml.device.board import Board, find, none_found
 from ser_tinyml.device.golden import Golden
@@ -25,7 +25,12 @@ _AFTER_S = 1.5  # of quiet, so that the last decision is made
 
 @contextlib.contextmanager
 def opened(
-    port: str | None = None, *, virtual: str | None = None, speed: float = 1.0
+    port: str | None = None,
+    *,
+    virtual: str | None = None,
+    speed: float = 1.0,
+    model: Path = MODEL,
+    golden: Path = GOLDEN,
 ) -> Iterator[tuple[Board, float]]:
     """A board to talk to.
 
@@ -37,6 +42,8 @@ def opened(
         In place of a board, a virtual one that hears this recording; "": the golden sentences.
     speed
         Of the virtual one: 1 is real time, 0 as fast as can be.
+    model, golden
+        Of the virtual one: folders with the C++ of its model, and with the golden clips.
 
     Yields
     ------
@@ -49,8 +56,9 @@ def opened(
         If there is none.
     """
     if virtual is not None:
-        samples, rate = _sound(virtual)
-        with VirtualBoard(samples, speed=speed) as played, Board(played.path) as opened_board:
+        samples, rate = _sound(virtual, golden)
+        played = VirtualBoard(samples, speed=speed, model=model)
+        with played, Board(played.path) as opened_board:
             yield opened_board, len(samples) / rate
         return
     found = port or find()
@@ -60,9 +68,9 @@ def opened(
         yield opened_board, math.inf
 
 
-def _sound(recording: str) -> tuple[np.ndarray, int]:
+def _sound(recording: str, folder: Path) -> tuple[np.ndarray, int]:
     """int16 samples and their rate, as the microphone of the virtual board hears them."""
-    golden = Golden.read(GOLDEN)
+    golden = Golden.read(folder)
     rate = golden.sample_rate
     if recording:
         clips = [audio.to_int16(reading.read_audio(recording, sample_rate=rate)[0])]
@@ -112,15 +120,15 @@ def _draw(path: Path, hearing: Hearing, device: Board) -> None:
     style.save(live.listening(hearing, device, title=title), path)
 
 
-def report(device: Board, *, output: str | Path | None = None) -> bool:
-    """Test a board with the golden clips and print the report, which is Markdown.
+def report(device: Board, *, golden: Path = GOLDEN, output: str | Path | None = None) -> bool:
+    """Test a board with the golden clips of its model, and print the report, which is Markdown.
 
     Returns
     -------
     good
         Whether every answer is the one that is expected.
     """
-    rows = reports.check_golden(device)
+    rows = reports.check_golden(device, golden)
     text = reports.report(device, rows)
     print(text)
     if output:

@@ -101,11 +101,17 @@ def _line(
 
 
 def model_folder(model: str | Path | None) -> Path:
-    """The folder of a model: as it is, or by the name of a run; None: the released model."""
+    """The folder of a model: as it is, or by its name; None: the released model.
+
+    A name is that of a model that is released beside the default, such as "large", or of a run.
+    """
     if model is None:
         return release.FOLDER
-    run = ROOT / "runs" / model
-    return run if run.is_dir() and not Path(model).exists() else Path(model)
+    if not Path(model).exists():
+        for known in (release.FOLDER / model, ROOT / "runs" / model):
+            if known.is_dir():
+                return known
+    return Path(model)
 
 
 def expand(given: Iterable[str]) -> Iterator[str]:

@@ -74,6 +74,16 @@ def check_checkout(name: str) -> None:
         )
 
 
+def model_option(parser: argparse.ArgumentParser, what: str = "") -> None:
+    """The option ``--model``; `what` is done with it, where that is not plain."""
+    parser.add_argument(
+        "--model",
+        metavar="MODEL",
+        help=f"{what + ': ' if what else ''}folder of a model or of a run, or the name of one "
+        "(default: the released model)",
+    )
+
+
 def parser(groups: Mapping[str, Sequence[Command]]) -> argparse.ArgumentParser:
     """The parser of the command line.
 

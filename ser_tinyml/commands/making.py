@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from ser_tinyml.commands.command import Command, UsageError, check_checkout
+from ser_tinyml.commands.command import Command, UsageError, check_checkout, model_option
 
 PARAMETERS = (
     "of the parameters cells and of what they configure, as epochs=3 or training.batch_size=32"
@@ -296,12 +296,7 @@ def _tables_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", metavar="FOLDER", help="write the tables there, and run no notebook"
     )
-    parser.add_argument(
-        "--model",
-        metavar="MODEL",
-        help="that answers: folder of a model or of a run, or a run's name (default: the released "
-        "model)",
-    )
+    model_option(parser, "that answers")
 
 
 def _tables(options: argparse.Namespace) -> None:

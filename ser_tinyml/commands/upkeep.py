@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ser_tinyml.commands.command import Command
+from ser_tinyml.commands.command import Command, model_option
 
 
 def _bench_options(parser: argparse.ArgumentParser) -> None:
@@ -43,15 +43,7 @@ BENCH = Command(
 
 
 def _emulate_options(parser: argparse.ArgumentParser) -> None:
-    sketch = "firmware/arduino_nano33"
-    parser.add_argument(
-        "--model",
-        metavar="FOLDER",
-        help=f"with a model's C++ (default: {sketch}/src/model)",
-    )
-    parser.add_argument(
-        "--golden", metavar="FOLDER", help=f"with its golden clips (default: {sketch}/golden)"
-    )
+    model_option(parser)
     parser.add_argument(
         "--output", metavar="FILE", help="of the numbers (default: runs/emulate/metrics.json)"
     )
@@ -60,11 +52,12 @@ def _emulate_options(parser: argparse.ArgumentParser) -> None:
 
 def _emulate(options: argparse.Namespace) -> int:
     from ser_tinyml import files
-    from ser_tinyml.device import GOLDEN, MODEL
+    from ser_tinyml.apps import predict
+    from ser_tinyml.device import sources_of
     from ser_tinyml.device.emulation import report
     from ser_tinyml.workflow import readme
 
-    metrics = report.emulate(options.model or MODEL, options.golden or GOLDEN)
+    metrics = report.emulate(*sources_of(predict.model_folder(options.model)))
     files.write_json(options.output or report.REPORT, metrics)
     print(report.table(metrics))
     if options.publish:
@@ -78,10 +71,7 @@ EMULATE = Command(
     description="Builds the firmware's portable part for the board's processor, runs it in QEMU "
     "on the golden clips, compares every answer bit for bit and counts instructions, memory and "
     "time. The status is 1 if a bar is missed. Needs qemu-system-arm and arm-none-eabi-g++.",
-    examples=(
-        "emulate",
-        "emulate --model runs/demo/05_export/model --golden runs/demo/05_export/golden",
-    ),
+    examples=("emulate", "emulate --model runs/demo"),
     options=_emulate_options,
     run=_emulate,
     in_checkout=True,
@@ -170,6 +160,11 @@ def _publish_options(parser: argparse.ArgumentParser) -> None:
         "--synthetic", action="store_true", help="also if it was trained on synthetic speech"
     )
     parser.add_argument(
+        "--beside",
+        action="store_true",
+        help="into models/RUN: its model, C++ and golden clips, beside the released model",
+    )
+    parser.add_argument(
         "--research",
         action="store_true",
         help="only notebooks 07 and later: the released model stays",
@@ -192,7 +187,7 @@ def _publish(options: argparse.Namespace) -> None:
     if options.first_steps:
         changed = publish.publish_first_steps()
     else:
-        how = {"synthetic": options.synthetic, "research": options.research}
+        how = {name: vars(options)[name] for name in ("synthetic", "research", "beside")}
         changed = publish.publish(runs.folder_of(options.run), **how)
     for path in changed:
         print(path.relative_to(ROOT).as_posix())
@@ -204,7 +199,12 @@ PUBLISH = Command(
     description="Copies what a finished run made to where the repository keeps it: the released "
     "model, its C++ and golden clips, the pictures and the executed notebooks. Prints what "
     "changed; writes nothing unless it can write all.",
-    examples=("publish release", "publish release --research", "publish --first-steps"),
+    examples=(
+        "publish release",
+        "publish release --research",
+        "publish large --beside",
+        "publish --first-steps",
+    ),
     options=_publish_options,
     run=_publish,
     in_checkout=True,

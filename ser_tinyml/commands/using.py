@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ser_tinyml.commands.command import Command, UsageError
+from ser_tinyml.commands.command import Command, UsageError, model_option
 
 
 def _predict_options(parser: argparse.ArgumentParser) -> None:
@@ -15,11 +15,7 @@ def _predict_options(parser: argparse.ArgumentParser) -> None:
         help="recordings (.wav, .flac, .mp3, .m4a, .webm and most others) of any rate and length, "
         "or folders of them; with --system spectrogram also pictures of spectrograms",
     )
-    parser.add_argument(
-        "--model",
-        metavar="MODEL",
-        help="folder of a model or of a run, or a run's name (default: the released model)",
-    )
+    model_option(parser)
     parser.add_argument(
         "--system",
         metavar="NAME",
@@ -109,6 +105,7 @@ def _board_options(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="of a virtual board (default: 1, real time; 0: as fast as can be)",
     )
+    model_option(parser, "of the virtual board, or whose golden clips test a board")
     listen = parser.add_argument_group("only for listen")
     listen.add_argument("--seconds", type=float, metavar="S", help="how long (default: until ^C)")
     listen.add_argument("--picture", metavar="FILE", help="draw what was heard, as .png")
@@ -121,11 +118,14 @@ def _board(options: argparse.Namespace) -> int:
     for name in others:
         if getattr(options, name) is not None:
             raise UsageError(f"--{name} is not for board {options.what}")
-    from ser_tinyml.apps import board
+    from ser_tinyml.apps import board, predict
+    from ser_tinyml.device import sources_of
 
-    with board.opened(options.port, virtual=options.virtual, speed=options.speed) as (device, end):
+    model, golden = sources_of(predict.model_folder(options.model))
+    which = {"virtual": options.virtual, "speed": options.speed, "model": model, "golden": golden}
+    with board.opened(options.port, **which) as (device, end):
         if options.what == "report":
-            return 0 if board.report(device, output=options.output) else 1
+            return 0 if board.report(device, golden=golden, output=options.output) else 1
         seconds = end if options.seconds is None else options.seconds
         board.listen(device, seconds=seconds, picture=options.picture)
     return 0
@@ -144,6 +144,7 @@ BOARD = Command(
         "board listen --seconds 60 --picture heard.png",
         "board report --output report.md",
         "board report --virtual",
+        "board report --virtual --model runs/demo",
     ),
     options=_board_options,
     run=_board,
@@ -192,11 +193,7 @@ def _adapt_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", metavar="FOLDER", required=True, help="for the model, its sketch and its card"
     )
-    parser.add_argument(
-        "--model",
-        metavar="MODEL",
-        help="folder of a model or of a run, or a run's name (default: the released model)",
-    )
+    model_option(parser)
 
 
 def _adapt(options: argparse.Namespace) -> None:

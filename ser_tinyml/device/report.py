@@ -42,7 +42,7 @@ def check_golden(board: Board, folder: str | Path = GOLDEN) -> list[dict[str, An
     if golden.model_id != board.status["model"]:
         raise BoardError(
             f"{board.path}: expected model {golden.model_id} of {folder}, "
-            f"found {board.status['model']}"
+            f"found {board.status['model']}: --model takes the folder or the name of its own"
         )
     spread = np.concatenate([clip.features for clip in golden.clips]).std(axis=0)
     spread = np.where(spread > 0, spread, 1)

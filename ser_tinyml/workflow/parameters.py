@@ -22,6 +22,7 @@ from ser_tinyml.workflow.paths import Paths
 
 EXPERIMENTS = ROOT / "notebooks" / "experiments"
 RUN_DIR = "run_dir"  # is set by who runs, not by who gives parameters
+BASE = "base"  # of an experiment: another one, which it changes
 FOLDER = "_dir"  # names that end so are folders
 NAME_OR_MAPPING = ("class_set",)  # the name of one that is known, or one of the user's own
 TYPES = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
@@ -41,8 +42,9 @@ _Loader.add_implicit_resolver(
 def experiment(name: str, *, folder: str | Path = EXPERIMENTS) -> dict[str, Any]:
     """Read the parameters of a named experiment.
 
-    A ``stages`` among them names those that it is for, where that is not all. Folders are relative
-    to the repository.
+    A ``stages`` among them names those that it is for, where that is not all. A ``base`` names the
+    experiment of which it changes some parameters, or some fields of a parameter that is a mapping.
+    Folders are relative to the repository.
 
     Raises
     ------
@@ -54,12 +56,26 @@ def experiment(name: str, *, folder: str | Path = EXPERIMENTS) -> dict[str, Any]
     >>> experiment("quick")["epochs"]
     25
     """
-    known = sorted(path.stem for path in Path(folder).glob("*.yaml"))
+    parameters = _written(name, Path(folder))
+    if BASE not in parameters:
+        return parameters
+    changed = _written(str(parameters.pop(BASE)), Path(folder))
+    if BASE in changed:
+        raise DataError(f"experiment {name!r}: expected a base that has none, found another's")
+    for key, value in parameters.items():
+        fields = isinstance(value, dict) and isinstance(changed.get(key), dict)
+        changed[key] = changed[key] | value if fields else value
+    return changed
+
+
+def _written(name: str, folder: Path) -> dict[str, Any]:
+    """What stands in the file of an experiment."""
+    known = sorted(path.stem for path in folder.glob("*.yaml"))
     if name not in known:
         raise DataError(
             f"experiment {name!r}: expected one of {', '.join(known)} in {Paths.short(folder)}"
         )
-    path = Path(folder) / f"{name}.yaml"
+    path = folder / f"{name}.yaml"
     text = files.read_bytes(path)
     try:
         parameters = yaml.load(text, Loader=_Loader)

@@ -7,7 +7,7 @@ import io
 import json
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ from ser_tinyml.workflow.runs import DONE, Run
 from ser_tinyml.workflow.stages import FIELD, FOLLOWS, RESEARCH, STAGES
 
 FIRMWARE = "firmware/arduino_nano33"
-CARD = "models/MODEL_CARD.md"
+MODELS = "models"
+CARD = f"{MODELS}/MODEL_CARD.md"
 RELEASE = (  # what stage 04 writes of a model, and `tflite.release.Release` reads
     "int8.tflite",
     "float32.tflite",
@@ -36,7 +37,7 @@ RELEASE = (  # what stage 04 writes of a model, and `tflite.release.Release` rea
     "hidden.npz",
 )
 FILES = {  # stage, name in its folder: where it goes
-    **{("04_convert", name): f"models/{name}" for name in RELEASE},
+    **{("04_convert", name): f"{MODELS}/{name}" for name in RELEASE},
     ("05_export", "model_card.md"): CARD,
 }
 FOLDERS = {  # these become exactly what the run made
@@ -47,7 +48,7 @@ READMES = ("README.md", f"{FIRMWARE}/README.md", "models/README.md", "data/READM
 DOCS = "docs"
 IMAGES = "images"  # no picture but those that a README or a page of the docs shows, or the card
 PICTURE = re.compile(rb"\bimages/([\w.-]+\.png)")
-METRICS = "models/metrics.json"
+METRICS = f"{MODELS}/metrics.json"
 INDEX = STAGES[0]  # which the stages of research follow
 BESIDE = (*RESEARCH, *FIELD)  # published where a run has them
 FIRST_STEPS = "00_first_steps"  # the notebook of no run: it speaks all its sound itself
@@ -61,6 +62,7 @@ def publish(
     root: str | Path = ROOT,
     synthetic: bool = False,
     research: bool = False,
+    beside: bool = False,
 ) -> list[Path]:
     """Publish a finished run. Nothing is written unless all of it can be.
 
@@ -75,6 +77,9 @@ def publish(
     research
         Only notebooks that follow stage 01, those of research and of the field's systems: the model
         stays that of an earlier run on the same recordings.
+    beside
+        Only the model, into ``models/`` and the run's name, with its C++ and its golden clips: the
+        released model stays what is used where no other is asked for.
 
     Returns
     -------
@@ -95,17 +100,40 @@ def publish(
             f"{run.folder}: expected a run on real recordings, found one on synthetic speech, "
             "which proves the machinery only; --synthetic publishes it all the same"
         )
-    new = {place: files.read_bytes(run.input(*source)) for source, place in FILES.items()}
-    for (stage, name), place in FOLDERS.items():
-        new |= {f"{place}/{path}": data for path, data in _content(run.folder / stage / name)}
-    new[CARD] = _card(new[CARD], run, finished)
+    if beside:
+        return _publish_beside(run, root, finished)
+    new = _model(run, finished)
     shown = _shown(root, new[CARD])
     pictures = _pictures(run, finished, shown)
     new |= {f"{IMAGES}/{name}": files.read_bytes(path) for name, path in pictures.items()}
     new |= _notebooks(run, root, finished, players=is_synthetic)
-    metrics = {stage: run.metrics(stage) for stage in finished}
-    new[METRICS] = _json({**metrics, "run": _about(run, finished, pictures)})
-    return _put(root, new, keep=[f"{IMAGES}/{name}" for name in shown])
+    new[METRICS] = _metrics(run, finished, pictures)
+    kept = {root / IMAGES / name for name in shown}
+    return _put(root, new, earlier=(path for path in _earlier(root) if path not in kept))
+
+
+def _publish_beside(run: Run, root: Path, finished: dict[str, dict[str, Any]]) -> list[Path]:
+    """Publish the model of a run beside the model that is there."""
+
+    def place(released: str) -> str:
+        return f"{MODELS}/{run.name}/{Path(released).name}"
+
+    new = _model(run, finished, place)
+    new[place(METRICS)] = _metrics(run, finished, [])
+    folders = [root / place(released) for released in FOLDERS.values()]
+    return _put(root, new, earlier=(path for folder in folders for path in folder.rglob("*")))
+
+
+def _model(
+    run: Run, finished: Iterable[str], place: Callable[[str], str] = str
+) -> dict[str, bytes]:
+    """The model, its card, C++ and golden clips; `place` says where what is released goes."""
+    new = {place(target): files.read_bytes(run.input(*source)) for source, target in FILES.items()}
+    for (stage, name), target in FOLDERS.items():
+        content = _content(run.folder / stage / name)
+        new |= {f"{place(target)}/{path}": data for path, data in content}
+    new[place(CARD)] = _card(new[place(CARD)], run, finished)
+    return new
 
 
 def _publish_research(run: Run, root: Path) -> list[Path]:
@@ -131,7 +159,7 @@ def _publish_research(run: Run, root: Path) -> list[Path]:
     metrics = {stage: run.metrics(stage) for stage in finished}
     about["name"] = known["run"]["name"]
     new[METRICS] = _json({**known, **metrics, "run": about})
-    return _put(root, new, keep=[path.relative_to(root).as_posix() for path in _earlier(root)])
+    return _put(root, new)
 
 
 def publish_first_steps(*, root: str | Path = ROOT, progress: bool = True) -> list[Path]:
@@ -196,20 +224,20 @@ def _card(card: bytes, run: Run, finished: Iterable[str]) -> bytes:
     return card.partition(section.partition(b"\n")[0])[0].rstrip(b"\n") + b"\n\n" + section
 
 
-def _put(root: Path, new: dict[str, bytes], *, keep: Iterable[str]) -> list[Path]:
-    """Write what is new or has changed; what an earlier run put there and this does not, goes.
+def _put(root: Path, new: dict[str, bytes], *, earlier: Iterable[Path] = ()) -> list[Path]:
+    """Write what is new or has changed.
 
     Parameters
     ----------
-    keep
-        What stays nevertheless: a picture that a text shows and this run did not make.
+    earlier
+        What goes where it is not new: files of an earlier run.
 
     Returns
     -------
     The files that were written or are no longer there.
     """
-    stays = {*new, *keep}
-    changed = [path for path in _earlier(root) if path.relative_to(root).as_posix() not in stays]
+    places = {root / place for place in new}
+    changed = sorted(path for path in earlier if path.is_file() and path not in places)
     for path in changed:
         path.unlink()
     for place, data in sorted(new.items()):
@@ -221,12 +249,12 @@ def _put(root: Path, new: dict[str, bytes], *, keep: Iterable[str]) -> list[Path
 
 
 def _earlier(root: Path) -> list[Path]:
-    """Files of folders and pictures that an earlier run put there, in order."""
+    """Files of folders and pictures that an earlier run put there."""
     old = [path for place in FOLDERS.values() for path in (root / place).rglob("*")]
     if (root / METRICS).is_file():
         listed = files.read_json(root / METRICS).get("run", {}).get("images", [])
         old += [root / IMAGES / name for name in listed]
-    return sorted(path for path in old if path.is_file())
+    return old
 
 
 def _notebooks(
@@ -305,6 +333,11 @@ def _about(
     for what in ("parameters", "seconds", "peak_rss_mb"):
         about[what] = {stage: known[what] for stage, known in finished.items()}
     return about
+
+
+def _metrics(run: Run, finished: dict[str, dict[str, Any]], pictures: Iterable[str]) -> bytes:
+    about = _about(run, finished, pictures)
+    return _json({**{stage: run.metrics(stage) for stage in finished}, "run": about})
 
 
 def _json(value: Any) -> bytes:

@@ -22,6 +22,7 @@ from ser_tinyml.apps import predict
 from ser_tinyml.apps.answering import Answer, Predictor
 from ser_tinyml.provenance import ROOT
 from ser_tinyml.sound import audio
+from ser_tinyml.tflite import release
 from ser_tinyml.tflite.release import Release
 
 RATE = 16_000
@@ -240,3 +241,18 @@ def test_a_folder_whose_name_is_no_text(tmp_path):
     (found,) = predict.expand([folder])
     assert found == f"{folder}/x.wav"
     assert answer(found).probabilities == plain().probabilities
+
+
+def test_models_that_are_released_and_runs_have_names(tmp_path, monkeypatch):
+    monkeypatch.setattr(release, "FOLDER", tmp_path / "models")
+    monkeypatch.setattr(predict, "ROOT", tmp_path)
+    for name in ("models/large", "runs/large", "runs/mine"):
+        (tmp_path / name).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert predict.model_folder(None) == tmp_path / "models"
+    assert predict.model_folder("large") == tmp_path / "models" / "large"
+    assert predict.model_folder("runs/large") == Path("runs/large")
+    assert predict.model_folder("mine") == tmp_path / "runs" / "mine"
+    assert predict.model_folder("nowhere") == Path("nowhere")
+    (tmp_path / "mine").mkdir()
+    assert predict.model_folder("mine") == Path("mine")

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import small_firmware as small
 
+from ser_tinyml import __main__ as command_line
 from ser_tinyml import features
 from ser_tinyml.data import dataset
-from ser_tinyml.device import board, gate, report, virtual
+from ser_tinyml.device import GOLDEN, MODEL, board, gate, report, sources_of, virtual
 from ser_tinyml.device.board import Board
 from ser_tinyml.device.hearing import Hearing, save_clips
 from ser_tinyml.device.listening import LISTENING
@@ -21,6 +22,7 @@ from ser_tinyml.device.protocol import BoardError, Decoder, Frame, FrameType
 from ser_tinyml.device.virtual import VirtualBoard
 from ser_tinyml.files import DataError
 from ser_tinyml.plots import live
+from ser_tinyml.provenance import shipped
 from ser_tinyml.sound import reading
 
 RATE = small.CONFIG.sample_rate
@@ -281,6 +283,31 @@ def test_no_model_no_virtual_board(tmp_path):
     with pytest.raises(BoardError, match="run notebook 05"):
         with VirtualBoard(NOTHING, model=tmp_path):
             pass
+
+
+def test_a_model_by_its_folder_is_built_and_tested(capsys):
+    """Each command that wants the C++ of a model finds it below the folder of the model."""
+    folder = small.golden_folder().parent
+    assert sources_of(folder) == (small.model_folder(), small.golden_folder())
+    command = ["board", "report", "--virtual", "--model", str(folder)]
+    assert command_line.main(command) == 0
+    told = capsys.readouterr().out
+    assert small.export().model_id in told
+    assert told.count("| same |") == len(small.golden())
+
+
+def test_where_the_sources_of_a_model_lie(tmp_path):
+    assert sources_of(shipped("models")) == (MODEL, GOLDEN)
+    with pytest.raises(DataError, match="expected a model with its C.., in model/ or 05_export/m"):
+        sources_of(tmp_path)
+    for place in (tmp_path / "05_export", tmp_path):
+        (place / "model").mkdir(parents=True)
+        assert sources_of(tmp_path) == (place / "model", place / "golden")
+
+
+def test_another_models_golden_clips_are_refused(device):
+    with pytest.raises(BoardError, match="found .*: --model takes the folder or the name of its"):
+        report.check_golden(device)
 
 
 def test_no_compiler(monkeypatch):

@@ -120,6 +120,23 @@ def test_experiments_are_read_from_their_folder(tmp_path):
         parameters.experiment("b", folder=tmp_path)
 
 
+def test_an_experiment_changes_another_one(tmp_path):
+    files.write_text(tmp_path / "a.yaml", "epochs: 20\ncopies: 4\ntraining: {units: 2, rate: 1}\n")
+    files.write_text(tmp_path / "b.yaml", "base: a\ncopies: 1\ntraining: {units: 9}\nclean: no\n")
+    assert parameters.experiment("b", folder=tmp_path) == {
+        "epochs": 20,
+        "copies": 1,
+        "training": {"units": 9, "rate": 1},
+        "clean": False,
+    }
+    files.write_text(tmp_path / "c.yaml", "base: b\n")
+    with pytest.raises(DataError, match="experiment 'c': expected a base that has none"):
+        parameters.experiment("c", folder=tmp_path)
+    files.write_text(tmp_path / "c.yaml", "base: d\n")
+    with pytest.raises(DataError, match="experiment 'd': expected one of a, b, c in"):
+        parameters.experiment("c", folder=tmp_path)
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

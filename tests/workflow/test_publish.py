@@ -131,6 +131,29 @@ def test_research_alone_leaves_the_model_of_another_run(root):
     assert put(root, "folds", research=True) == []
 
 
+def test_a_model_beside_the_released_one(root):
+    put(root)
+    shutil.copytree(root / "runs/real", root / "runs/large")
+    before = {p: p.read_bytes() for p in root.rglob("*") if p.is_file()}
+    files.write_text(root / "models/large/model/old.cpp", "old")
+    files.write_text(root / "models/large/README.md", "by hand")
+    changed = put(root, "large", beside=True)
+    assert changed == [
+        "models/large/model/old.cpp",
+        "models/large/MODEL_CARD.md",
+        *(f"models/large/{name}" for name in ("decision.json", "features.json")),
+        *(f"models/large/{name}" for name in ("float32.tflite", "golden/golden.json")),
+        *(f"models/large/{name}" for name in ("hidden.npz", "int8.tflite", "labels.json")),
+        *(f"models/large/{name}" for name in ("metrics.json", "model/model.cpp")),
+        "models/large/normalisation.json",
+    ]
+    assert {p: p.read_bytes() for p in before} == before
+    assert files.read_json(root / "models/large/metrics.json")["run"]["name"] == "large"
+    assert not (root / "models/large/model/old.cpp").exists()
+    assert (root / "models/large/README.md").read_text() == "by hand"
+    assert put(root, "large", beside=True) == [] and put(root) == []
+
+
 def test_research_on_other_recordings_or_none_is_refused(root):
     put(root)
     with pytest.raises(DataError, match="real: expected one of 07_evaluate"):
