@@ -1,9 +1,10 @@
 // It hears how you speak: emotion from speech on an Arduino Nano 33 BLE Sense.
 //
-// The microphone's interrupt fills a ring buffer; loop() takes sound out of it, a chunk at a time,
-// and gives it to the device in src/ser, which is the same code as in the tests and in the virtual
-// board. src/board is all that knows this board, src/model is generated from the trained model.
-// Choices: src/board/options.h and src/ser/engine_config.h. The rest is in README.md.
+// The microphone's interrupt hands sound to the device in src/ser, which keeps it in a ring buffer;
+// loop() lets the device work through it, a chunk at a time. The device is the same code as in the
+// tests and in the virtual board. src/board is all that knows this board, src/model is generated
+// from the trained model. Choices: src/board/options.h, src/ser/engine_config.h and
+// src/ser/power_config.h. The rest is in README.md.
 
 #include "src/board/ble.h"
 #include "src/board/led.h"

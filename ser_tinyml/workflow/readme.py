@@ -55,20 +55,15 @@ def publish_emulated(metrics: dict[str, Any], *, root: Path = ROOT) -> None:
 
     files.write_json(root / "models" / "emulated.json", metrics)
     tflm = metrics["engines"]["tflm"]
-    features_ms = metrics["share"] * metrics["step_every_ms"] - metrics["step_ms"]  # of a step
+    every_ms = metrics["step_every_ms"]
     sentence = (
-        "The net has two engines, programs that run it, with the same answers to the bit. Engine 1 "
-        "(`tflm`), the default, is TFLite Micro with code of ours for the LSTM; engine 2 "
-        "(`direct`) is plain C++. The times are those of an **emulated** Cortex-M4F at 64 MHz "
-        "(`make emulate`). "
-        f"A step of the network is due every {metrics['step_every_ms']:.0f} ms. It takes "
-        f"{tflm['step_ms']:.1f} ms with engine 1 (its layers alone) and "
-        f"{metrics['step_ms']:.1f} ms with engine 2. The features of a step's sound take "
-        f"{features_ms:.1f} ms. Together that is {100 * tflm['share']:.0f} % and "
-        f"{100 * metrics['share']:.0f} % of the processor. Program and model take "
-        f"{metrics['flash_bytes'] / 1000:.0f} kB of flash and "
-        f"{metrics['ram_bytes'] / 1000:.0f} kB of RAM with engine 2, without the board's own "
-        "system. A real board also waits for its memory, and is slower."
+        "The net has two engines, with the same answers to the bit: engine 1 (`tflm`), the "
+        "default, is TFLite Micro with code of ours for the LSTM, engine 2 (`direct`) is plain "
+        f"C++. A step with its features, due every {every_ms:.0f} ms, takes "
+        f"{every_ms * tflm['share']:.1f} and {every_ms * metrics['share']:.1f} ms. That is "
+        f"{100 * tflm['share']:.0f} % and {100 * metrics['share']:.0f} % of the processor, an "
+        "emulated Cortex-M4F at 64 MHz (`make emulate`). A real board also waits for its memory, "
+        "and is slower."
     )
     put(f"```text\n{table(metrics)}\n```", name="emulate", root=root)
     put(sentence, name="emulated", root=root)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -212,8 +212,8 @@ def card_section(found: dict[str, Any]) -> str:
         "",
         "The same recipe, trained anew on each of five folds of speakers and scored on the fold "
         "left out: int8 on TFLite Micro, mean ± standard deviation over folds and seeds. The model "
-        "of this card is another one: it has heard more speakers. `pooled` counts all corpora but "
-        "those of very few speakers.",
+        "of this card is another one: it has heard more speakers. `pooled` counts the clips of "
+        f"{', '.join(sorted(corpora.pooled(set(found['summary']) - {POOL})))}.",
         "",
         f"| | folds | UAR | accuracy | macro-F1 | {' | '.join(f'recall {c}' for c in classes)} |",
         f"|---|---|---|---|---|{'---|' * len(classes)}",
@@ -234,15 +234,16 @@ def card_section(found: dict[str, Any]) -> str:
         [
             *lines,
             "",
-            f"- Calibration: expected error {unsure['ece']:.3f}. With the threshold, "
-            f"{_percent(unsure['coverage'])} are answered, and "
+            f"- Calibration: its probabilities are off by {100 * unsure['ece']:.1f} points on "
+            f"average. With the threshold, {_percent(unsure['coverage'])} are answered, and "
             f"{_percent(unsure['answered_accuracy'])} of the answers are right.",
             f"- Streaming, as on the board: UAR {live['uar']:.3f}, "
             f"{_percent(live['answered'])} answered, of these "
             f"{_percent(live['answered_accuracy'])} right; "
             f"{_number(live['delay_median_s'], 2)} s from the end of speech to the decision "
             "(median).",
-            f"- False alarms: {alarms:.1f} an hour without speech.",
+            f"- False alarms: {alarms:.1f} in an hour of {_sounds(found['false_alarms'])}."
+            + _on_unmet_sounds(found.get("nobody_speaks", {})),
             "- Degraded sound, change of UAR, in points (+ is better):",
             *(
                 f"  - {name}: {round(-line['points lost'], 1) + 0.0:+.1f}"
@@ -251,6 +252,22 @@ def card_section(found: dict[str, Any]) -> str:
             ),
             "",
         ]
+    )
+
+
+def _sounds(kinds: Iterable[str]) -> str:
+    return ", ".join(sorted(kind for kind in kinds if kind != metrics.POOLED))
+
+
+def _on_unmet_sounds(kinds: dict[str, Any]) -> str:
+    """How many recordings of sounds that the net had never met got an emotion."""
+    if not kinds:
+        return ""
+    share = sum(kind["sum"] for kind in kinds.values()) / sum(k["size"] for k in kinds.values())
+    named = _sounds(kind.replace("_", " ") for kind in kinds)
+    return (
+        f" Of recordings of kinds that the net had never met ({named}), {100 * share:.1f} % get an "
+        "emotion."
     )
 
 

@@ -9,6 +9,7 @@ from toy_notebooks import EVALUATION, part
 
 from ser_tinyml import files
 from ser_tinyml.files import DataError
+from ser_tinyml.provenance import ROOT
 from ser_tinyml.workflow import results
 from ser_tinyml.workflow.readme import PLACES, into_readme
 
@@ -99,16 +100,23 @@ def test_the_model_card_says_what_the_evaluation_found() -> None:
         "| TESS",
     ]
     assert card[-7:] == [
-        "- Calibration: expected error 0.031. With the threshold, 50 % are answered, "
-        "and 84 % of the answers are right.",
+        "- Calibration: its probabilities are off by 3.1 points on average. With the threshold, "
+        "50 % are answered, and 84 % of the answers are right.",
         "- Streaming, as on the board: UAR 0.650, 40 % answered, of these 80 % right; "
         "0.52 s from the end of speech to the decision (median).",
-        "- False alarms: 3.0 an hour without speech.",
+        "- False alarms: 3.0 in an hour of hum.",
         "- Degraded sound, change of UAR, in points (+ is better):",
         "  - white 0 dB: -12.3",
         "  - pink 0 dB: -15.0",
         "  - tap 0 dB: -20.0",
     ]
+
+
+def test_the_committed_card_says_what_the_committed_evaluation_found() -> None:
+    found = files.read_json(ROOT / "models" / "metrics.json")[results.EVALUATION]
+    card = (ROOT / "models" / "MODEL_CARD.md").read_text("utf-8")
+    assert card.endswith("\n\n" + results.card_section(found))
+    assert "(clock tick, dog bark, helicopter, person sneeze, rain)" in card
 
 
 def test_a_model_card_of_one_trial_that_answered_nothing() -> None:

@@ -13,7 +13,7 @@ const char* ResetReason();
 void BeginCache();
 
 // What a build that saves power does at once: DC/DC converter on; sensors, their bus and the light
-// of the board off; USB off unless somebody is at its other end. Otherwise nothing.
+// of the board off; USB off unless its socket has a voltage. Otherwise nothing.
 void SavePower();
 
 // False after SavePower has switched USB off.

@@ -11,8 +11,8 @@ namespace ser {
 // The same steps and numbers as ser_tinyml/features/beginning.py, which has the reasons.
 class Beginning {
  public:
-  // The next frame is the first of a window. One that waits does not become full while nothing
-  // has risen in it.
+  // The next frame is the first of a window. If it waits, its beginning moves on while nothing has
+  // risen in it, so that steady noise does not fill it.
   void Restart(bool waits);
 
   // Takes the level of the next frame; true: the beginning moved, to one of the last

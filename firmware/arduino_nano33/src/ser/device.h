@@ -72,7 +72,8 @@ class Device final : private ListenerSink, private ParserSink {
   // The host has gone: nothing is streamed or tested any more.
   void Disconnected();
 
-  // Works through at most one chunk of sound; false if there was none.
+  // Works through at most one chunk of sound. False if there is nothing to do: the caller may sleep.
+  // In the test mode it is true until the test ends, so do not loop on it: the test comes by Receive.
   bool Poll();
 
   // For the host. One reader, which may be another thread.
@@ -176,7 +177,7 @@ class Device final : private ListenerSink, private ParserSink {
   std::uint32_t lines_lost_ = 0;
   Told told_ = {0, {kUnsure, true, 0, 0, {}}};
 
-  // How long things take; steps of the last window, and all hearing.
+  // How long things take: the longest step since the start, and what all hearing took of late.
   std::uint32_t features_us_ = 0;  // the longest of the features of a step
   std::uint32_t engine_us_ = 0;    // the longest step
   std::uint32_t busy_us_ = 0;      // since busy_samples_ began to count

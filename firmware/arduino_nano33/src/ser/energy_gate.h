@@ -9,8 +9,8 @@
 
 namespace ser {
 
-// Hears how loud sound is from its samples alone, some three cycles a sample, and keeps the last
-// quarter of a second. It wakes for less than the gate of speech asks for, so that this one still
+// Hears how loud sound is from its samples alone, some 18 cycles a sample (emulated), and keeps
+// the last quarter of a second. It wakes for less than the gate of speech asks for, so that this one still
 // decides: then what was kept is to be heard first.
 class EnergyGate {
  public:

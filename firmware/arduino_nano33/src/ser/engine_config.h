@@ -3,7 +3,7 @@
 #define SER_ENGINE_CONFIG_H_
 
 #define SER_ENGINE_TFLM 1    // TFLite Micro, from a library of the Arduino IDE
-#define SER_ENGINE_DIRECT 2  // the same network as straight C++: a fraction of the time and memory
+#define SER_ENGINE_DIRECT 2  // the same network as straight C++: no library, no arena, less time
 #define SER_ENGINE_OTHER 3   // yours: the header SER_ENGINE_HEADER defines the class ser::OtherEngine
 
 // This line chooses, or the build flag -DSER_ENGINE=SER_ENGINE_DIRECT does.

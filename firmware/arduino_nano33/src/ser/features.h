@@ -1,4 +1,4 @@
-// Samples to the model's int8 input, in the same steps and numbers as ser_tinyml/features.py.
+// Samples to the model's int8 input, in the same steps and numbers as ser_tinyml/features/.
 #ifndef SER_FEATURES_H_
 #define SER_FEATURES_H_
 

@@ -86,7 +86,7 @@ class Listener {
   // Frames that the gate's onset is back: its loud ones and the preroll.
   static constexpr int kOnsetBack = model::kOnsetFrames + model::kPrerollFrames - 1;
 
-  // Bands, levels and pitch of the last frames, for the features begin before one knows where.
+  // Bands, levels and pitch of the last frames: a beginning that is found lies some frames back.
   static constexpr int kHistory =
       model::kOnsetHistoryFrames > kOnsetBack ? model::kOnsetHistoryFrames : kOnsetBack + 1;
 

@@ -23,7 +23,7 @@ constexpr std::size_t kMaxLine = 64;                   // of a command
 
 enum class FrameType : std::uint8_t {
   // From the host.
-  kTestBegin = 0x01,  // mode u8: 0 the gate finds the beginning, 1 from the first sample
+  kTestBegin = 0x01,  // mode u8: 0 features begin where speech does (beginning.h), 1 at the first sample
   kTestAudio = 0x02,  // int16 x n, n <= 512
   kTestEnd = 0x03,    // nothing
   // From the board.
@@ -114,7 +114,7 @@ class ParserSink {
 };
 
 // Takes bytes as they come. Each byte costs the same; no sequence of bytes stops it for longer than
-// one frame or, if the line falls silent, kPatience.
+// one frame or, if the line falls silent in a frame, kPatienceMs.
 class Parser {
  public:
   static constexpr std::uint32_t kPatienceMs = 300;
@@ -123,7 +123,8 @@ class Parser {
 
   void Push(const std::uint8_t* bytes, std::size_t count, std::uint32_t now_ms);
 
-  // Gives up half a frame or line that nothing follows.
+  // Gives up half a frame that nothing follows for kPatienceMs, and forgets a bad line. A line may be
+  // typed slowly.
   void Tick(std::uint32_t now_ms);
 
   void Reset();
