@@ -82,7 +82,9 @@ def test_card_says_numbers_limits_and_licences() -> None:
     assert "Synthetic" not in card
     assert "No speaker of the test was heard in training" in card
     assert "Measured on the test rows." in card and "| test | 500 | 4 |" in card
-    assert "Temperature 1.31 (folded into the weights; it makes the probabilities less sure)." in card
+    assert (
+        "Temperature 1.31 (folded into the weights; it makes the probabilities less sure)." in card
+    )
     assert 'probable than 0.63 are "unsure"' in card
     assert "changed the UAR by -0.30 points (+ is better; measured)" in card
     assert "no test" not in card
