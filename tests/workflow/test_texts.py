@@ -31,7 +31,9 @@ def known() -> dict[str, str]:
     lines = {one["name"]: one["uar"] for one in metrics["08_ablations"]["ablations"]}
     lost = {name: f"{100 * (lines['default'] - uar):.1f}" for name, uar in lines.items()}
     heard, shown = metrics["14_compare"]["diarisation"][:2]
-    of_ravdess = {one["system"]: one["RAVDESS"] for one in metrics["14_compare"]["systems"]}
+    larger, smaller = (metrics["14_compare"]["sizes"][f"LSTM {n}"] for n in ("256/128", "64/32"))
+    of_size = {one["system"]: one for one in metrics["14_compare"]["systems"]}
+    flash = {name: of_size[name]["flash_bytes"] / 1000 for name in ("lstm_256_128", "lstm_64_32")}
     long = "long, taught, copies: 4"
     wider = 100 * (lines[f"{long}, LSTM 256/128"] - lines[long])
     unsure, sounds = found["unsure"]["all"], found["nobody_speaks"].values()
@@ -61,8 +63,14 @@ def known() -> dict[str, str]:
         f"{percent(shown['error'])}",
         "confused": f"{percent(heard['confused'])} has another label",
         "one label": f"would be wrong in {percent(heard['same_label'])}",
-        "on RAVDESS": f"it scores {percent(of_ravdess['spectrogram'])}, the LSTM "
-        f"{percent(of_ravdess['lstm_128_64'])}",
+        "on RAVDESS": f"it scores {percent(of_size['spectrogram']['RAVDESS'])}, the LSTM "
+        f"{percent(of_size['lstm_128_64']['RAVDESS'])}",
+        "larger": f"256/128 scores {larger['mean']:.1f} points more than 128/64, with a standard "
+        f"deviation of {larger['std']:.1f} over the five folds, and takes "
+        f"{flash['lstm_256_128']:.0f} kB",
+        "trained again": f"these five {percent(of_size['lstm_128_64']['pooled'])}",
+        "smaller": f"64/32 scores {-smaller['mean']:.1f} points less than 128/64, with "
+        f"{flash['lstm_64_32']:.0f} kB",
         "adapted": "gains {:.0f} points of UAR with one clip a label, {:.0f} with five and "
         "{:.0f} with ten".format(*(voice["mean of speakers"][k] for k in ("1", "5", "10"))),
     }
@@ -70,7 +78,19 @@ def known() -> dict[str, str]:
 
 FRONT_SAYS = ("development", "others", "listener", "listeners", "net", "right", "sounds")
 SCORES_SAY = (*FRONT_SAYS, "agreed", "answered", "savee", "streamed", "of sounds")
-LATER = ("speakers", "pitch", "wider", "diarised", "shown", "confused", "one label", "on RAVDESS")
+LATER = (
+    "speakers",
+    "pitch",
+    "wider",
+    "diarised",
+    "shown",
+    "confused",
+    "one label",
+    "on RAVDESS",
+    "larger",
+    "trained again",
+    "smaller",
+)
 
 
 @pytest.mark.parametrize(
