@@ -103,7 +103,7 @@ def _line(
 def model_folder(model: str | Path | None) -> Path:
     """The folder of a model: as it is, or by its name; None: the released model.
 
-    A name is that of a model that is released beside the default, such as "large", or of a run.
+    A name is that of a model that is released beside the default, or of a run.
     """
     if model is None:
         return release.FOLDER
