@@ -8,7 +8,7 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-SHIPPED = (  # the released model, and what a virtual board is built from and tested with
+SHIPPED = (  # the released model, a virtual board and its test, the sketch to flash
     "models/int8.tflite",
     "models/features.json",
     "models/normalisation.json",
@@ -16,7 +16,10 @@ SHIPPED = (  # the released model, and what a virtual board is built from and te
     "models/decision.json",
     "models/hidden.npz",
     "models/MODEL_CARD.md",
+    "firmware/arduino_nano33/*.ino",
+    "firmware/arduino_nano33/sketch.yaml",
     "firmware/arduino_nano33/golden/*",
+    "firmware/arduino_nano33/src/board/*",
     "firmware/arduino_nano33/src/lstm/*",
     "firmware/arduino_nano33/src/model/*",
     "firmware/arduino_nano33/src/ser/*",

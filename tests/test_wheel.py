@@ -18,6 +18,7 @@ from make_sound_files import CASES
 
 from ser_tinyml import files
 from ser_tinyml.data import demo
+from ser_tinyml.device.export import sketch
 from ser_tinyml.provenance import ROOT, shipped
 from ser_tinyml.tflite.release import Release
 
@@ -67,6 +68,8 @@ def test_the_wheel_holds_the_whole_package_and_the_released_model(wheel):
     ours = {p for p in (ROOT / "ser_tinyml").rglob("*") if p.is_file() and p.suffix != ".pyc"}
     assert {path.relative_to(ROOT).as_posix() for path in ours} <= names
     assert model == Release.load().tflite
+    flashed = [path for part in sketch.PARTS for path in sketch.SKETCH.glob(part)]  # by adapt
+    assert {f"ser_tinyml/shipped/{path.relative_to(ROOT).as_posix()}" for path in flashed} <= names
     assert not [name for name in names if name.startswith(("tests", "notebooks"))]
 
 

@@ -4,7 +4,7 @@
 // loop() lets the device work through it, a chunk at a time. The device is the same code as in the
 // tests and in the virtual board. src/board is all that knows this board, src/model is generated
 // from the trained model. Choices: src/board/options.h, src/ser/engine_config.h and
-// src/ser/power_config.h. The rest is in README.md.
+// src/ser/power_config.h. The rest is in README.md of firmware/arduino_nano33 in the repository.
 
 #include "src/board/ble.h"
 #include "src/board/led.h"

@@ -20,7 +20,7 @@ def sources_of(model: str | Path) -> tuple[Path, Path]:
     Parameters
     ----------
     model
-        Folder of a released model or of a run.
+        Folder of a released model, of a run or of a model for one voice.
 
     Returns
     -------
@@ -34,10 +34,12 @@ def sources_of(model: str | Path) -> tuple[Path, Path]:
     """
     if Path(model).resolve() == shipped("models").resolve():
         return MODEL, GOLDEN
-    for place in (Path(model), Path(model) / STAGE):
-        if (place / MODEL.name).is_dir():
-            return place / MODEL.name, place / GOLDEN.name
+    model = Path(model)
+    adapted = model / "sketch" / SKETCH.name / "src"  # of `apps.adapt`
+    for sources, golden in ((model, model), (model / STAGE, model / STAGE), (adapted, model)):
+        if (sources / MODEL.name).is_dir():
+            return sources / MODEL.name, golden / GOLDEN.name
     raise DataError(
-        f"{model}: expected a model with its C++, in {MODEL.name}/ or {STAGE}/{MODEL.name}/, "
-        "found neither: notebook 05 writes it"
+        f"{model}: expected a model with its C++, in {MODEL.name}/, {STAGE}/{MODEL.name}/ or "
+        f"sketch/{SKETCH.name}/src/{MODEL.name}/, found none: notebook 05 and adapt write it"
     )

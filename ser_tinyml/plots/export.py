@@ -16,6 +16,8 @@ _COLOURS = {
     "window": "#e0a030",
     "mel filterbank": "#4d9a6a",
     "DCT": "#a15b9e",
+    "Fourier transform": "#2e9c9c",
+    "pitch": "#c8703c",
     "normalisation": "#8c8c8c",
     "arena": "#b8323c",
 }
@@ -37,24 +39,24 @@ def memory_map(sizes: pd.DataFrame) -> Figure:
         parts = sizes[sizes["memory"] == memory]
         left = 0.0
         for part in parts.itertuples():
-            width = part.bytes / 1024
+            width = part.bytes / 1000
             label = f"{part.part}: {part.bytes:,} bytes"
             axis.barh(0, width, left=left, color=_COLOURS[part.part], linewidth=0, label=label)
             left += width
-        axis.barh(0, total / 1024 - left, left=left, color=_FREE, linewidth=0)
+        axis.barh(0, total / 1000 - left, left=left, color=_FREE, linewidth=0)
         axis.text(
-            (left + total / 1024) / 2,
+            (left + total / 1000) / 2,
             0,
-            f"{total / 1024 - left:,.0f} KiB left for everything else",
+            f"{total / 1000 - left:,.0f} kB left for everything else",
             ha="center",
             va="center",
         )
         share = parts["bytes"].sum() / total
         axis.set(
             title=f"{memory}: {share:.1%} of {total:,} bytes",
-            xlim=(0, total / 1024),
+            xlim=(0, total / 1000),
             yticks=[],
-            xlabel="KiB",
+            xlabel="kB",
         )
         axis.grid(visible=False)
         axis.legend(loc="upper left", bbox_to_anchor=(1, 1.15), frameon=False)

@@ -174,7 +174,6 @@ COST_AXES = {  # column of the table: name of the axis, and by how much it is di
     "milliseconds": ("ms from the last sample to the answer", 1.0),
     "millijoules": ("mJ of the processor, for a clip of 2 s", 1.0),
 }
-GUESSING = 0.25  # UAR of four classes, whatever is answered
 OVER = re.compile(r" over [^(]*(?= \()| over [^(]*$")  # what a system looks at; not in its name
 FAMILIES = {  # beginning of a system's name: colour
     "lstm": "#b8323c",
@@ -187,7 +186,12 @@ FAMILIES = {  # beginning of a system's name: colour
 
 
 def costs(
-    table: pd.DataFrame, *, part: str, named: Sequence[str], people: float | None = None
+    table: pd.DataFrame,
+    *,
+    part: str,
+    named: Sequence[str],
+    n_classes: int = 4,
+    people: float | None = None,
 ) -> Figure:
     """How often systems are right about a stranger, against what an answer costs on the board.
 
@@ -202,6 +206,8 @@ def costs(
         Whose UAR is shown: the pool, or a corpus.
     named
         Systems that are named beside their points.
+    n_classes
+        That the clips of this part have: guessing is right about one in so many.
     people
         UAR of a single listener on the same clips, where it is known.
     """
@@ -219,8 +225,8 @@ def costs(
     for place, (_, line) in enumerate(others.iterrows()):
         points[-1].append(_costing(axes[3], place, line, filled=False, **about))
     axes[3].set(xticks=[], xlim=(-1, max(len(others), 1)), xlabel="not on the board")
-    _levels(axes, {"guessing": (GUESSING, ":"), "a single listener": (people, "--")})
-    axes[0].set_ylabel("UAR on speakers never heard, four classes (%)")
+    _levels(axes, {"guessing": (1 / n_classes, ":"), "a single listener": (people, "--")})
+    axes[0].set_ylabel(f"UAR on speakers never heard, {n_classes} classes (%)")
     axes[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=""))
     for axis, drawn in zip(axes, points, strict=True):
         name_points(axis, drawn)

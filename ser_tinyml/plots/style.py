@@ -205,7 +205,7 @@ def _covered(box: Bbox, taken: Sequence[Bbox], frame: Bbox) -> float:
 
 def _write(axis: Axes, point: Point, place: _Place, *, size: float, pixels: float) -> Annotation:
     x, y = axis.transData.transform((point.x, point.y))
-    line = {"arrowstyle": "-", "color": point.colour, "linewidth": 0.7, "shrinkB": 5, "shrinkA": 1}
+    line = {"arrowstyle": "-", "color": ".6", "linewidth": 0.7, "shrinkB": 5, "shrinkA": 1}
     text = axis.annotate(
         point.name,
         (point.x, point.y),

@@ -15,6 +15,7 @@ from ser_tinyml import __main__ as command
 from ser_tinyml import metrics
 from ser_tinyml.apps import adapt
 from ser_tinyml.data import demo
+from ser_tinyml.device import sources_of
 from ser_tinyml.device.export import Export
 from ser_tinyml.device.golden import Golden
 from ser_tinyml.files import DataError
@@ -75,6 +76,7 @@ def test_model_sketch_golden_clips_and_card_are_of_one_model(adapted):
     assert Golden.read(adapted / "golden").model_id == export.model_id
     sketch = adapted / "sketch" / "arduino_nano33"
     assert (sketch / "arduino_nano33.ino").is_file()
+    assert sources_of(adapted) == (sketch / "src/model", adapted / "golden")
     assert export.model_id in (sketch / "src/model/labels.h").read_text()
     card = (adapted / "card.md").read_text()
     assert "from 9 clips" in card and "| unpleasant | 3 |" in card

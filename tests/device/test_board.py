@@ -298,8 +298,11 @@ def test_a_model_by_its_folder_is_built_and_tested(capsys):
 
 def test_where_the_sources_of_a_model_lie(tmp_path):
     assert sources_of(shipped("models")) == (MODEL, GOLDEN)
-    with pytest.raises(DataError, match="expected a model with its C.., in model/ or 05_export/m"):
+    with pytest.raises(DataError, match="expected a model with its C.., in model/, 05_export/m"):
         sources_of(tmp_path)
+    adapted = tmp_path / "sketch/arduino_nano33/src/model"  # a model for one voice
+    adapted.mkdir(parents=True)
+    assert sources_of(tmp_path) == (adapted, tmp_path / "golden")
     for place in (tmp_path / "05_export", tmp_path):
         (place / "model").mkdir(parents=True)
         assert sources_of(tmp_path) == (place / "model", place / "golden")

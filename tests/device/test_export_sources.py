@@ -270,6 +270,22 @@ def test_the_sketch_is_whole_and_has_the_model(export: Export, tmp_path: Path) -
         sketch.write_sketch(tmp_path, tmp_path / "nothing")
 
 
+@pytest.mark.parametrize("part", sketch.PARTS)
+def test_a_sketch_that_lacks_a_part(
+    part: str, export: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a sketch cannot be flashed: where a part is not installed, none is written."""
+    half = tmp_path / "half"
+    shutil.copytree(SKETCH, half)
+    for path in half.glob(part):
+        path.unlink()
+    monkeypatch.setattr(sketch, "SKETCH", half)
+    sources.write_sources(tmp_path / "model", export)
+    with pytest.raises(DataError, match=f"{re.escape(part)}: expected the parts of a sketch"):
+        sketch.write_sketch(tmp_path / "out", tmp_path / "model")
+    assert not (tmp_path / "out").exists()
+
+
 def test_compiled_quantisation_gives_the_golden_inputs(export: Export, tmp_path: Path) -> None:
     sources.write_sources(tmp_path, export)
     program = build(tmp_path, QUANTISE)
@@ -354,6 +370,12 @@ def test_sizes_are_those_of_the_arrays(export: Export, compiled: dict[str, list[
     assert table.loc["window", "bytes"] == 4 * len(compiled["window"])
     assert table.loc["mel filterbank", "bytes"] == 4 * len(compiled["weights"]) + 2 * 2 * 10
     assert table.loc["arena", "share"] == export.arena_size / 262_144
+    declared = sources.source_files(export)["feature_tables.h"]
+    counts = dict(re.findall(r"constexpr int (k\w+) = (\d+);", declared))
+    bins, lags = int(counts["kTablePitchBinCount"]), int(counts["kTablePitchLagCount"])
+    turned = int(counts["kFftTwiddleCount"]) + int(counts["kFftSplitCount"])
+    assert table.loc["Fourier transform", "bytes"] == 4 * turned
+    assert table["bytes"].get("pitch", 0) == (4 * (3 * bins + 2 * lags) if CONFIG.pitch else 0)
 
 
 def test_the_committed_sources_are_those_of_the_released_model() -> None:

@@ -115,7 +115,7 @@ def test_systems_are_bars_beside_what_is_quoted_of_them() -> None:
     assert [len(axis.containers) for axis in (random, speakers)] == [2, 4]  # bars, and spreads
 
 
-def priced(people: float | None = None) -> Figure:
+def priced(people: float | None = None, **given: int) -> Figure:
     table = pd.DataFrame(
         {
             "title": ["LSTM 128/64", "MLP over 64 features", "SVM over 64 features"],
@@ -128,7 +128,9 @@ def priced(people: float | None = None) -> Figure:
         },
         index=["lstm_128_64", "light_mlp", "light_svm"],
     )
-    return plots.costs(table, part="pooled", named=["lstm_128_64", "light_svm"], people=people)
+    return plots.costs(
+        table, part="pooled", named=["lstm_128_64", "light_svm"], people=people, **given
+    )
 
 
 def test_what_runs_on_the_board_stands_at_its_cost_and_what_does_not_stands_apart() -> None:
@@ -148,6 +150,14 @@ def test_what_runs_on_the_board_stands_at_its_cost_and_what_does_not_stands_apar
     figure.canvas.draw()  # ticks are numbers: mathematics in texts is off
     labels = [text.get_text() for axis in figure.axes for text in axis.get_xticklabels()]
     assert any(labels) and not any("$" in label for label in labels)
+
+
+def test_guessing_is_as_good_as_there_are_few_classes() -> None:
+    for given, level in ({}, 1 / 4), ({"n_classes": 3}, 1 / 3):
+        flash = priced(**given).axes[0]
+        (dotted,) = (line for line in flash.lines if line.get_linestyle() == ":")
+        assert dotted.get_ydata()[0] == pytest.approx(level)
+        assert f"{round(1 / level)} classes" in flash.get_ylabel()
 
 
 def of_notebook_14() -> pd.DataFrame:
@@ -196,7 +206,7 @@ def test_guessing_is_drawn_in_every_panel_and_named_once_and_the_axis_is_in_perc
     figure.canvas.draw()
     for axis in figure.axes:
         dotted = [line for line in axis.lines if line.get_linestyle() == ":"]
-        assert [line.get_ydata()[0] for line in dotted] == [plots.GUESSING]
+        assert [line.get_ydata()[0] for line in dotted] == [0.25]
     said = [text.get_text() for axis in figure.axes for text in axis.texts]
     assert said.count("guessing") == 1
     assert "70" in [text.get_text() for text in figure.axes[0].get_yticklabels()]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 
+import numpy as np
 import pytest
 
 from ser_tinyml import files
+from ser_tinyml.device import SKETCH
 from ser_tinyml.provenance import ROOT
+from ser_tinyml.tflite.release import Release
 
 SCORES, FRONT = "docs/scores.md", "README.md"
 
@@ -109,3 +113,17 @@ def test_the_front_page_can_be_read_in_five_minutes() -> None:
     prose = re.sub(r"```.*?```", " ", (ROOT / FRONT).read_text("utf-8"), flags=re.S)
     words = re.sub(r"^\|.*\|$|\]\([^)]*\)", " ", prose, flags=re.M).split()
     assert 500 < len(words) < 5 * 200
+
+
+def test_the_shown_decisions_are_those_of_the_released_model() -> None:
+    release = Release.load()
+    lines = (SKETCH / "README.md").read_text("utf-8").splitlines()
+    told = [json.loads(line) for line in lines if line.startswith('{"event"')]
+    decisions = [line for line in told if line["event"] == "decision"]
+    assert len(decisions) == 2
+    for line in decisions:
+        assert len(line["probabilities"]) == len(release.labels)
+        best = int(np.argmax(line["probabilities"]))
+        sure = line["probabilities"][best] >= release.threshold
+        assert line["label"] == (release.labels[best] if sure else "unsure")
+        assert (line["colour"] == "off") == (not sure)

@@ -35,9 +35,10 @@ def write_sketch(folder: str | Path, model: str | Path) -> list[Path]:
     place = Path(folder) / SKETCH.name
     code = {path.relative_to(SKETCH): path for part in PARTS for path in sorted(SKETCH.glob(part))}
     generated = {Path("src/model") / path.name: path for path in sorted(Path(model).glob("*.*"))}
-    for what, found in ((SKETCH / "*.ino", code), (Path(model) / "*.h", generated)):
-        if not found:
-            raise DataError(f"{what}: expected the parts of a sketch, found none")
+    wanted = [*(SKETCH / part for part in PARTS), Path(model) / "*.*"]
+    for pattern in wanted:
+        if not any(pattern.parent.glob(pattern.name)):
+            raise DataError(f"{pattern}: expected the parts of a sketch, found none")
     return [
         files.write_bytes(place / name, files.read_bytes(path))
         for name, path in {**code, **generated}.items()

@@ -7,6 +7,7 @@ import pandas as pd
 
 from ser_tinyml import features
 from ser_tinyml.device.export.model import Export
+from ser_tinyml.features.pitch import pitch_tables
 from ser_tinyml.files import DataError
 
 FLASH_BYTES = 983_040  # Arduino Nano 33 BLE Sense, what its bootloader leaves
@@ -59,12 +60,23 @@ def sizes(export: Export) -> pd.DataFrame:
     """
     constant = features.tables(export.config)
     weights = sum(len(band) for _, band in constant.bands)
+    turned = fft_twiddles(export.config.n_fft)
+    pitches = [pitch_tables(export.config)] if export.config.pitch else []
     table = pd.DataFrame(
         [
             ("model", "flash", len(export.tflite)),
             ("window", "flash", 4 * constant.window.size),
             ("mel filterbank", "flash", 4 * weights + 4 * export.config.n_mels),
             ("DCT", "flash", 4 * constant.dct.size),
+            ("Fourier transform", "flash", 4 * sum(turns.size for turns in turned)),
+            *[
+                (
+                    "pitch",
+                    "flash",
+                    4 * sum(map(len, (of.taper, of.cosine, of.correction, of.bonus))),
+                )
+                for of in pitches
+            ],
             ("normalisation", "flash", 4 * 3 * len(export.normalisation.mean)),
             ("arena", "RAM", export.arena_size),
         ],

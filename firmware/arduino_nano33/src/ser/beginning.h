@@ -1,4 +1,5 @@
-// Where the features of a window begin: at the first frame that counts beside the loudest.
+// Where the features of a window begin: at the first frame that is at most kOnsetRangeDb quieter
+// than the loudest.
 #ifndef SER_BEGINNING_H_
 #define SER_BEGINNING_H_
 
@@ -11,8 +12,8 @@ namespace ser {
 // The same steps and numbers as ser_tinyml/features/beginning.py, which has the reasons.
 class Beginning {
  public:
-  // The next frame is the first of a window. If it waits, its beginning moves on while nothing has
-  // risen in it, so that steady noise does not fill it.
+  // The next frame is the first of a window. A recording may begin with noise, so there it waits: as
+  // long as only steady noise came, the beginning moves along. Live the gate has waited already.
   void Restart(bool waits);
 
   // Takes the level of the next frame; true: the beginning moved, to one of the last

@@ -11,7 +11,7 @@
 #define SER_ENGINE SER_ENGINE_TFLM
 #endif
 
-// The library's header. MicroTFLite works too: <MicroTFLite.h>.
+// The library's header. MicroTFLite, which has the same interface (<MicroTFLite.h>), was not tried.
 #ifndef SER_TFLM_HEADER
 #define SER_TFLM_HEADER <Chirale_TensorFlowLite.h>
 #endif
