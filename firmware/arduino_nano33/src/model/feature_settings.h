@@ -21,17 +21,17 @@ constexpr int kFrameCount = 94;  // frames a clip
 constexpr int kStack = 2;  // frames a step of the model
 constexpr int kStepCount = 47;  // steps a clip
 constexpr int kInputCount = 86;  // values a step
-constexpr int kOnsetFrames = 2;  // frames in a row have to rise over a noise
+constexpr int kOnsetFrames = 2;  // frames in a row that have to rise over a noise
 constexpr int kPrerollFrames = 2;  // frames kept from before they rise
-constexpr int kOnsetSteadyFrames = 8;  // a noise lasts for at least
-constexpr int kOnsetHistoryFrames = 12;  // the beginning is one of the last
-constexpr int kSharedFrames = 1;  // before a frame share samples with it
+constexpr int kOnsetSteadyFrames = 8;  // frames that a steady noise lasts at least
+constexpr int kOnsetHistoryFrames = 12;  // last frames, of which one is the beginning
+constexpr int kSharedFrames = 1;  // frames before a frame that share samples with it
 
 // Features begin where speech begins, not at the first sample.
 constexpr bool kHasOnset = true;
-constexpr float kOnsetDb = 9.0f;  // over a steady noise rises
-constexpr float kOnsetRangeDb = 30.0f;  // below the loudest frame is silence
-constexpr float kRangeDb = 60.0f;  // below the running maximum a band is limited
+constexpr float kOnsetDb = 9.0f;  // dB that speech rises over a steady noise
+constexpr float kOnsetRangeDb = 30.0f;  // dB under the loudest frame: what is lower is silence
+constexpr float kRangeDb = 60.0f;  // dB under the loudest so far: no band is lower
 constexpr float kPowerFloor = 1.00000001e-10f;  // full scale is 1; a band's power is not less
 
 // F0 and voicing beside the coefficients; the numbers are of ser_tinyml/features/pitch.py.
@@ -40,15 +40,15 @@ constexpr int kPitchBinCount = 128;  // of the power spectrum, those below 2 kHz
 constexpr int kPitchFirstLag = 5;
 constexpr int kPitchLagCount = 62;
 constexpr int kPitchCandidates = 3;  // peaks of a frame that are followed
-constexpr float kPitchRateOctaves = 4.32192802f;  // lags a second, over the reference
+constexpr float kPitchRateOctaves = 4.32192802f;  // log2 of lags a second over the reference
 constexpr float kPitchVoiced = 0.5f;  // the voicing from which a frame has a voice
-constexpr float kPitchJumpCost = 0.100000001f;  // of an octave
+constexpr float kPitchJumpCost = 0.100000001f;  // that a jump of an octave costs
 constexpr float kPitchJumpOctaves = 0.800000012f;  // beyond, a jump costs no more
-constexpr float kPitchMemory = 0.800000012f;  // what the past counts, a frame later
-constexpr float kPitchQuiet = 0.00200000009f;  // of the loudest of late: half of its voicing
-constexpr float kPitchForget = 0.980000019f;  // of that loudest, a frame later
+constexpr float kPitchMemory = 0.800000012f;  // share that the past counts a frame later
+constexpr float kPitchQuiet = 0.00200000009f;  // of the loudest: so quiet, the voicing is halved
+constexpr float kPitchForget = 0.980000019f;  // share of that loudest that is left a frame later
 
-// Features are cut to whole numbers.
+// Whether features are cut to whole numbers, as one published recipe does.
 constexpr bool kWholeNumbers = false;
 
 }  // namespace model
