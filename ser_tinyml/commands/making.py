@@ -353,6 +353,9 @@ def _systems_options(parser: argparse.ArgumentParser) -> None:
         help="of the trainings of every fold, with spaces between (default: 0)",
     )
     parser.add_argument(
+        "--net-seeds", default="", metavar="NUMBERS", help="the same, of this project's own net"
+    )
+    parser.add_argument(
         "--quick", action="store_true", help="train for a moment: shows that all works, no more"
     )
     parser.add_argument(
@@ -375,6 +378,10 @@ def _check_systems(options: argparse.Namespace, name: str) -> None:
         raise DataError(
             f"--beside-published: expected --system {systems.SIDE_BY_SIDE}, or none, found {name}"
         )
+    if options.net_seeds and (options.beside_published or name not in ("", systems.SIDE_BY_SIDE)):
+        raise DataError(
+            "--net-seeds: expected to train this project's net, found it is not trained"
+        )
     if options.beside_published and options.ratings:
         raise DataError(
             "systems: expected --ratings without --beside-published, which has the published score "
@@ -386,11 +393,11 @@ def _systems(options: argparse.Namespace) -> None:
     from ser_tinyml.files import DataError
     from ser_tinyml.workflow import runs, systems
 
-    seeds = options.seeds.split()
-    if not seeds or not all(seed.isdecimal() for seed in seeds):
-        raise DataError(
-            f"--seeds: expected whole numbers with spaces between, found {options.seeds!r}"
-        )
+    for option, seeds in (("--seeds", options.seeds), ("--net-seeds", options.net_seeds or "0")):
+        if not seeds.split() or not all(seed.isdecimal() for seed in seeds.split()):
+            raise DataError(
+                f"{option}: expected whole numbers with spaces between, found {seeds!r}"
+            )
     name = options.system or ""  # make hands over an empty name
     _check_systems(options, name)
     table = systems.run(
@@ -398,7 +405,7 @@ def _systems(options: argparse.Namespace) -> None:
         recordings=options.data,
         song=options.song or None,
         name=name,
-        seeds=[int(seed) for seed in seeds],
+        seeds=[int(seed) for seed in options.seeds.split()],
         quick=options.quick,
         beside=_beside(options) if name in ("", systems.SIDE_BY_SIDE) else None,
     )
@@ -417,7 +424,8 @@ def _beside(options: argparse.Namespace) -> dict[str, Any]:
         found = {"epochs": 1, "augmented_rows": 1, "teachers": 0, "generations": 0}
     else:
         found = parameters.experiment("release")
-    return {**found, **({"ratings_dir": options.ratings} if options.ratings else {})}
+    given = {"ratings_dir": options.ratings, "net_seeds": options.net_seeds}
+    return {**found, **{name: value for name, value in given.items() if value}}
 
 
 SYSTEMS = Command(
@@ -431,7 +439,7 @@ SYSTEMS = Command(
     examples=(
         "systems --data corpora",
         "systems --data corpora --system conv162 --seeds '0 1'",
-        "systems --data corpora --system compare --ratings ratings",
+        "systems --data corpora --system compare --ratings ratings --net-seeds '0 1'",
         "systems --data corpora --system compare --beside-published",
     ),
     options=_systems_options,

@@ -73,6 +73,10 @@ LITERALS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     ),
     "speed": ("0 or more", lambda speed: speed >= 0),
     "seeds": ("whole numbers with spaces between", lambda text: _numbers(text)),
+    "net_seeds": (
+        "nothing, or whole numbers with spaces between",
+        lambda text: not text or _numbers(text),
+    ),
     "test_folds": ("some of 0 to 4 with spaces between", lambda text: _numbers(text, below=5)),
 }
 # What a function checks that raises DataError, by parameter.

@@ -189,6 +189,7 @@ def test_every_parameter_of_the_notebooks_is_checked_before_anything_runs(
     [
         ("07_evaluate", "test_folds=0 5", "test_folds: expected some of 0 to 4"),
         ("07_evaluate", "seeds=", "seeds: expected whole numbers"),
+        ("14_compare", "net_seeds=one", "net_seeds: expected nothing, or whole numbers"),
         ("07_evaluate", "conditions=clean, rain", "conditions: expected 'all' or some of .*'rain'"),
         ("07_evaluate", "alarm_hours=0", "alarm_hours: expected above 0"),
         ("07_evaluate", "epochs=0", "epochs: expected 1 or more"),

@@ -79,6 +79,9 @@ def test_what_is_refused(run_dir, tmp_path, capsys) -> None:
         systems.run(run_dir, recordings=tmp_path, song=tmp_path / "nowhere", name="small")
     for line, said in {
         "systems --data x --seeds one": "--seeds: expected whole numbers",
+        "systems --data x --net-seeds one": "--net-seeds: expected whole numbers",
+        "systems --data x --net-seeds 1 --system mixtures": "expected to train this project's net",
+        "systems --data x --net-seeds 1 --beside-published": "expected to train this project's net",
         "systems --data x --quick --publish": "expected --publish without --quick",
         "systems --data x --system small --beside-published": "expected --system compare",
         "systems --data x --beside-published --ratings y": "expected --ratings without",
