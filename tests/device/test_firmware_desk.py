@@ -170,6 +170,21 @@ def test_a_build_that_saves_power_hears_the_same() -> None:
             assert abs(a - b) < 0.25
 
 
+def test_speech_ends_where_the_room_grew_louder_in_its_sleep() -> None:
+    """A knock wakes it in a room whose noise is louder than when it went to sleep."""
+    rng = np.random.default_rng(1)
+    levels = [(15, 20, 20), (120, 20, 200), (20, 200, 200), (0.064, 700, 700), (40, 200, 200)]
+    parts = [
+        np.geomspace(begin, end, int(seconds * 16_000)) * rng.uniform(-1, 1, int(seconds * 16_000))
+        for seconds, begin, end in levels
+    ]
+    for flags in ((), ("-DSER_LOW_POWER=1",)):
+        lines, _ = lines_of(np.concatenate(parts).round(), *flags)
+        states = [line["state"] for line in lines if line["event"] == "speech"]
+        assert states.count("begin") == states.count("end")
+        assert "begin" in states
+
+
 def test_how_slow_a_step_may_be() -> None:
     """One comes every 64 ms, and up to six at once where speech begins anew."""
     fast = simulate(12, step_us=45_000, other_us=1000)

@@ -47,13 +47,31 @@ void AppendFrame(std::vector<std::uint8_t>* bytes) {
   bytes->insert(bytes->end(), frame, frame + kept);
 }
 
+// A test whose frames of sound are about as long as the parser lets through, and longer than a chunk.
+void AppendTest(std::vector<std::uint8_t>* bytes) {
+  for (std::uint32_t left = 2 + Random(4); left > 0; --left) {
+    std::uint8_t frame[kMaxFrame];
+    FrameWriter writer(frame, sizeof(frame),
+                       bytes->empty() ? FrameType::kTestBegin : FrameType::kTestAudio, 0);
+    const std::size_t size = bytes->empty() ? 1 : kMaxPayload - Random(12);
+    for (std::size_t i = 0; i < size; ++i) {
+      writer.payload().U8(static_cast<std::uint8_t>(Random(size == 1 ? 2 : 256)));
+    }
+    const std::size_t count = writer.End();
+    bytes->insert(bytes->end(), frame, frame + count);
+  }
+}
+
 void AppendSomething(std::vector<std::uint8_t>* bytes) {
   const char* const texts[] = {"status\n",     "help\r\n",         "threshold 0.4\n", "threshold\n",
                                "threshold x\n", "stream start\n", "stream stop\n",   "\n\r\n",
                                "\xa5",          "\xa5\x5a",       "\xa5\x5a\x02",    "threshold 9\n"};
-  switch (Random(4)) {
+  switch (Random(5)) {
     case 0:
       Append(bytes, texts[Random(12)]);
+      break;
+    case 2:
+      AppendTest(bytes);
       break;
     case 1:
       AppendFrame(bytes);

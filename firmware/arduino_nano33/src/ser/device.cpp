@@ -140,12 +140,18 @@ bool Device::Hear() {
 bool Device::WorthHearing(const std::int16_t* samples, std::size_t count) {
 #if SER_LOW_POWER
   if (streaming_) {
-    energy_.Forget();  // all of it is heard
+    if (energy_.Wake()) listener_.Restart(ListenMode::kLive);
     return true;
   }
   const bool worth = energy_.Push(samples, count);
-  if (energy_.Woke()) {
-    listener_.Interrupt();
+  const bool woke = energy_.Woke();
+  if (speech_) {  // the listener's gate ends it, also where this one would sleep
+    energy_.Forget();
+    return true;
+  }
+  if (woke) {
+    // Not Interrupt: the room may have grown louder, and what was kept tells its floor.
+    listener_.Restart(ListenMode::kLive);
     std::int16_t kept[64];
     for (std::size_t n; (n = energy_.TakeKept(kept, 64)) > 0;) listener_.Push(kept, n);
   }
@@ -338,7 +344,8 @@ void Device::OnFrame(FrameType type, std::uint16_t, const std::uint8_t* payload,
     test_samples_ = 0;
     const bool gated = payload[0] == 0 && model::kHasOnset;
     listener_.Restart(gated ? ListenMode::kClip : ListenMode::kWholeClip);
-  } else if (type == FrameType::kTestAudio && testing_ && !finishing_ && size % 2 == 0) {
+  } else if (type == FrameType::kTestAudio && testing_ && !finishing_ && size % 2 == 0 &&
+             size / 2 <= kChunk) {
     const std::size_t count = size / 2;
     for (std::size_t i = 0; i < count; ++i) {
       chunk_[i] = static_cast<std::int16_t>(ReadU16(payload + 2 * i));

@@ -93,8 +93,17 @@ class Device final : private ListenerSink, private ParserSink {
  private:
   static constexpr std::uint32_t kSamplesPerMs = model::kSampleRate / 1000;
   static constexpr std::size_t kSoundCapacity = 4096;  // samples: 256 ms at 16 kHz
-  static constexpr std::size_t kSentCapacity = 4096;
-  static constexpr std::size_t kRoomToAnswer = 2048;
+  // Where a beginning moves, steps come all at once; see FrameType for what a frame has.
+  static constexpr std::size_t kFrameBytes = kHeaderSize + kCrcSize;
+  static constexpr std::size_t kStepBytes =
+      kFrameBytes + 16 + 5 * model::kInputCount + model::kLabelCount;
+  static constexpr std::size_t kLevelBytes = kFrameBytes + 13;
+  static constexpr std::size_t kRoomToAnswer =
+      (model::kOnsetHistoryFrames / model::kStack + 1) * kStepBytes + kLevelBytes;
+  static constexpr std::size_t kSentWanted = kRoomToAnswer + 512;  // and some lines
+  static constexpr std::size_t kSentCapacity =
+      kSentWanted <= 4096 ? 4096 : kSentWanted <= 8192 ? 8192 : 16384;
+  static_assert(kSentWanted <= kSentCapacity, "the steps of a beginning must fit what is sent");
   static constexpr std::uint32_t kTestPatienceMs = 5000;
   static constexpr std::uint32_t kFaultEveryMs = 5000;
   static constexpr std::uint32_t kGarbageEveryMs = 500;

@@ -11,7 +11,7 @@ namespace ser {
 namespace {
 
 // Less than the 9 dB of the gate of speech, and two seconds of patience: what ends for this gate has
-// long ended for the other.
+// mostly ended for the other.
 GateSettings SettingsFor(std::uint32_t block_ms) {
   const int second = static_cast<int>(1000 / block_ms);
   return {4.0f, 1, 3.0f, 2 * second, 8 * second, 3.0f / static_cast<float>(second)};

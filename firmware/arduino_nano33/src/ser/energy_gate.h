@@ -32,6 +32,14 @@ class EnergyGate {
   // What is kept was heard otherwise.
   void Forget() { count_ = 0; }
 
+  // All is heard from now on, whatever Push says. True if it slept.
+  bool Wake() {
+    const bool slept = !awake_;
+    awake_ = true;
+    Forget();
+    return slept;
+  }
+
   bool awake() const { return awake_; }
 
  private:
