@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # who answers recordings or talks to a board has no tables
 # Columns that are text, whatever it looks like: labels may be called 1, or true.
 TEXT = (
     *("key", "clip", "path", "corpus", "speaker", "sex", "session", "given_split"),
-    *("emotion", "label", "truth", "answer"),
+    *("emotion", "label", "truth", "answer", "predicted"),
 )
 
 

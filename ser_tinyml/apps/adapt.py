@@ -204,12 +204,14 @@ def card(old: Release, voice: Voice, adapted: Adapted) -> str:
         "|---|---|---|---|",
         _line("the old model", adapted.before, label_ids, old.threshold),
         _line(
-            "adapted, every clip left out in turn",
+            "adapted, asked about clips left out",
             adapted.left_out,
             label_ids,
             float(adapted.decision["threshold"]),
         ),
         "",
+        "For the second line the clips were dealt to ten parts (or fewer), and each part was asked "
+        "of a model that did not hear it. "
         "Both lines are of this person's own clips, so they say nothing of anybody else. Whoever "
         "else speaks to the adapted model is heard a little worse than by the old one.",
     ]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -231,3 +232,9 @@ class Predictor:
             bands, first = bands[first:stop], 0
         values = features.from_bands(bands, first, config, long_track(samples, config))
         return self._runtime.predict(self.release.normalisation.apply(values)[np.newaxis])[0]
+
+
+def measured_uar(evaluated: Mapping[str, Any]) -> float:
+    """UAR on speakers never heard, in what notebook 07 wrote: of the pool, or of all there is."""
+    parts = evaluated["summary"]
+    return parts.get("pooled", next(iter(parts.values())))["uar"]

@@ -124,8 +124,8 @@ def _line(found: dict[str, Any], in_json: bool) -> str:
     return f"{printable(name)}: {label}, {answer[label]:.0%}  ({rest})"
 
 
-def features_of(system: System, path: Path) -> np.ndarray:
-    """What a system takes of a recording or of a picture.
+def features_of(system: System, path: Path, *, longest_s: float | None = None) -> np.ndarray:
+    """What a system takes of a recording, of so many seconds at most, or of a picture.
 
     Raises
     ------
@@ -140,8 +140,10 @@ def features_of(system: System, path: Path) -> np.ndarray:
             raise DataError(f"{path}: expected a recording for {system.name}, found a picture")
         return system.read_picture(path)
     with captured_output():  # the decoders' own remarks
-        samples, _ = reading.read_audio(path, sample_rate=system.sample_rate)
-    return face.features_of(system, samples, name=str(path))
+        sound = reading.read(
+            path, sample_rate=system.sample_rate, pipes=longest_s is None, longest_s=longest_s
+        )
+    return face.features_of(system, sound.samples, name=str(path))
 
 
 def _is_picture(path: Path) -> bool:

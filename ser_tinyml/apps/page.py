@@ -88,12 +88,14 @@ def said(one: dict[str, Any]) -> str:
 
 def about(metrics: dict[str, Any], labels: list[str]) -> str:
     """What the model is and what it is not, as Markdown."""
+    from ser_tinyml.apps.answering import measured_uar
+
     evaluated = metrics.get("07_evaluate")
     score = "This model was not tested on speakers that it never heard."
     if evaluated:
         unsure = evaluated["unsure"]["all"]
         score = (
-            f"On actors that it never heard, its UAR is {evaluated['bars'][0]['measured']:.0%} "
+            f"On actors that it never heard, its UAR is {measured_uar(evaluated):.0%} "
             f"(chance: {1 / len(labels):.0%}). It answers {unsure['coverage']:.0%} of the clips, "
             f"and {unsure['answered_accuracy']:.0%} of these answers are right."
         )

@@ -53,7 +53,7 @@ def compare(
     """
     config = preset("default", pitch=True)
     known = dataset.scan(recordings, progress=progress).clips
-    share = -(-clips // known["corpus"].nunique())
+    share = min(-(-clips // known["corpus"].nunique()), known["corpus"].value_counts().min())
     chosen = known.groupby("corpus").sample(share, random_state=seed, replace=False)
     noises = list(augment.read_backgrounds(noise_folder, sample_rate=config.sample_rate).values())
     rng = np.random.default_rng(seed)

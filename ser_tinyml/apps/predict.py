@@ -146,13 +146,14 @@ def picture_paths(path: Path, names: Sequence[str]) -> list[Path]:
                 "found the name of one picture"
             )
         return [path]
-    count: dict[str, int] = {}
-    places = []
+    places: dict[Path, None] = {}  # in order, none twice
     for name in names:
-        stem = Path(name).stem
-        count[stem] = count.get(stem, 0) + 1
-        places.append(path / (f"{stem}.png" if count[stem] == 1 else f"{stem}-{count[stem]}.png"))
-    return places
+        place, number = path / f"{Path(name).stem}.png", 1
+        while place in places:
+            number += 1
+            place = path / f"{Path(name).stem}-{number}.png"
+        places[place] = None
+    return list(places)
 
 
 def draw(path: Path, samples: np.ndarray, answer: Answer, *, name: str, model: Release) -> None:

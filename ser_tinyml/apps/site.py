@@ -16,7 +16,6 @@ import soundfile
 
 from ser_tinyml import files
 from ser_tinyml.apps import answering
-from ser_tinyml.data import decoding
 from ser_tinyml.data.corpus import LONGEST_LABEL, OTHER, UNSURE
 from ser_tinyml.device import GOLDEN, MODEL, board, wasm
 from ser_tinyml.device.export import colours
@@ -107,7 +106,7 @@ def settings(golden: Golden) -> dict[str, Any]:
             "extra_s": answering.EXTRA_S,
             "range_db": model.config.onset_range_db,
             "steady_db": answering.STEADY_DB,
-            "silent_peak": decoding.SILENT_PEAK,
+            "silent_peak": answering.SILENT_PEAK,
             "threshold": model.threshold,
             "longest_s": LONGEST_S,
         },
@@ -132,7 +131,7 @@ def measured() -> dict[str, float] | None:
         return None
     unsure = evaluated["unsure"]["all"]
     return {
-        "uar": evaluated["bars"][0]["measured"],
+        "uar": answering.measured_uar(evaluated),
         "answered": unsure["coverage"],
         "right": unsure["answered_accuracy"],
     }

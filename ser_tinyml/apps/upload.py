@@ -128,7 +128,7 @@ def _of_system(path: Path, name: str, picture: Path, system: str) -> dict[str, A
 
     chosen = registry.find(system)
     try:
-        features = field.features_of(chosen, path)
+        features = field.features_of(chosen, path, longest_s=LONGEST_S)
         runner = field.runner_of(chosen, None, shape=features.shape)
     except DataError as error:
         return {"file": name, "error": str(error).replace(str(path), name)}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +23,23 @@ from ser_tinyml.evaluation import streaming, trials
 from ser_tinyml.evaluation.cross_validation import finished
 from ser_tinyml.evaluation.trials import Material, Settings
 from ser_tinyml.files import DataError
+from ser_tinyml.provenance import module_hashes
 from ser_tinyml.sound import augment, degrade, reading
 from ser_tinyml.sound.degrade import Condition
 from ser_tinyml.tflite.release import Release
 from ser_tinyml.tflite.runtimes import TfliteMicroRuntime
 
-_STREAMED = "streaming.csv"
+NUMBERS = ("probability", "decided_s", "delay_s")  # of a stream; none where nothing was decided
+
+
+@cache
+def _code() -> str:
+    """Of all that decides what is kept of a trial here; other code answers anew."""
+    return files.sha256_json(module_hashes([f"import {__name__}"]))[:12]
+
+
+def _streamed_file(folder: Path) -> Path:
+    return folder / f"streaming_{_code()}.csv"
 
 
 def robustness(
@@ -75,15 +87,16 @@ def streaming_scores(
     table
         As `streaming.evaluate`, and fold, seed, corpus.
     """
-    missing = [folder for folder in trial_folders if not (folder / _STREAMED).is_file()]
+    missing = [folder for folder in trial_folders if not _streamed_file(folder).is_file()]
     Parallel(n_jobs=jobs or os.cpu_count())(
         delayed(_stream)(material, folder) for folder in missing
     )
     tables = [
-        files.read_table(trial.folder / _STREAMED).assign(**trial.where)
+        files.read_table(_streamed_file(trial.folder)).assign(**trial.where)
         for trial in finished(trial_folders)
     ]
-    return pd.concat(tables, ignore_index=True)
+    told = pd.concat(tables, ignore_index=True)
+    return told.assign(**{name: pd.to_numeric(told[name]) for name in NUMBERS})
 
 
 def false_alarms(
@@ -163,7 +176,7 @@ def _stream(material: Material, folder: Path) -> None:
     ]
     found = streaming.evaluate(Release.load(folder), recordings)
     found = found.merge(table[["key", "corpus", "speaker"]], on="key")
-    files.write_table(folder / _STREAMED, found)
+    files.write_table(_streamed_file(folder), found)
 
 
 def _answered(folder: Path, table: pd.DataFrame) -> pd.DataFrame:
@@ -183,7 +196,7 @@ def _alarms(folder: Path, noises: Mapping[str, np.ndarray], hours: float) -> pd.
 
 
 def _robustness_file(folder: Path, condition: str) -> Path:
-    return folder / "robustness" / f"{condition.replace(' ', '_')}.npy"
+    return folder / f"robustness_{_code()}" / f"{condition.replace(' ', '_')}.npy"
 
 
 def _answer_what_is_missing(

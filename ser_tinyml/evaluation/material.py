@@ -103,14 +103,16 @@ class Material:
         Returns
         -------
         sounds
-            Columns path, kind, trained; None: the settings ask for none, or there is no folder.
+            Columns path, kind, trained, sha256 (of the file); None: the settings ask for none, or
+            there is no folder.
         """
         if not settings.recipe.training.nonspeech or self.nonspeech is None:
             return None
         table = nonspeech.sounds(self.nonspeech)
         fold = pd.factorize(table["kind"], sort=True)[0] % folds.N_FOLDS
         left_out = (fold == settings.rows.test_fold) & (settings.rows.protocol == "speaker")
-        return table.assign(trained=~left_out)
+        content = [files.sha256_bytes(files.read_bytes(path)) for path in table["path"]]
+        return table.assign(trained=~left_out, sha256=content)
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any], *, clips: pd.DataFrame, folder: Path) -> Material:
@@ -186,8 +188,8 @@ class Material:
         if table is None:
             return None
         config = settings.rows.features
-        paths = [str(path) for path in table["path"]]
-        name = files.sha256_json([config.hash, paths, extract.code_hash()])[:16]
+        sounds = table[["path", "sha256"]].astype(str).to_numpy().tolist()
+        name = files.sha256_json([config.hash, sounds, extract.code_hash()])[:16]
         folder = self.folder / "nonspeech" / name
         if not (folder / "rows.csv").is_file():
             rows, cut = nonspeech.cut(table, config)

@@ -50,7 +50,8 @@ def read_votes(folder: str | Path) -> pd.DataFrame:
     missing = [name for name in ("clip", *VOTES) if name not in table]
     if missing:
         raise DataError(f"{path}: expected columns clip, {', '.join(VOTES)}, found no {missing[0]}")
-    votes = table.set_index("clip")[list(VOTES)].rename(columns=VOTES)
+    given = table.set_index("clip")[list(VOTES)].rename(columns=VOTES)
+    votes = given.apply(pd.to_numeric, errors="coerce")  # NaN is not from 0 on
     if not (votes >= 0).all(axis=None):
         raise DataError(f"{path}: expected numbers of votes from 0 on, found others")
     return votes

@@ -147,7 +147,7 @@ def trial_folder(material: Material, settings: Settings) -> Path:
         _code(),
         known,
         teacher and whisper.fingerprint(teacher),
-        None if sounds is None else sounds[["kind", "trained"]].to_numpy().tolist(),
+        None if sounds is None else sounds[["kind", "trained", "sha256"]].to_numpy().tolist(),
     ]
     return material.folder / "trials" / files.sha256_json(identity)[:20]
 

@@ -20,12 +20,19 @@ from tqdm import tqdm
 from ser_tinyml import files
 from ser_tinyml.features.extract import row_rng
 from ser_tinyml.files import DataError
-from ser_tinyml.provenance import module_hashes
+from ser_tinyml.provenance import ROOT, module_hashes
 from ser_tinyml.sound import reading
 from ser_tinyml.systems import face, registry
 from ser_tinyml.systems.face import CLEAN, System
 
 CHUNK_CLIPS = 32
+BUILDS = "ser_tinyml.device.emulation.toolchain"  # from C++ of ours, of which some is in CPP
+CPP = (
+    *(f"firmware/{folder}/*.*" for folder in ("systems", "emulate")),
+    *(f"firmware/arduino_nano33/src/{folder}/*.*" for folder in ("ser", "lstm")),
+    "ser_tinyml/device/export/templates/*",
+    "ser_tinyml/systems/exports/templates/*",
+)
 
 
 def recipe_of(system: System) -> list[Any]:
@@ -41,7 +48,11 @@ def hash_of(modules: Sequence[str]) -> str:
     sources = [f"import {name}" for name in modules]
     if not all(name.startswith("ser_tinyml.") for name in modules):
         sources.append(f"import {registry.__name__}")
-    return files.sha256_json(module_hashes(sources))
+    found = module_hashes(sources)
+    if BUILDS in found:
+        paths = [path for pattern in CPP for path in sorted(ROOT.glob(pattern))]
+        found |= {path.name: files.sha256_bytes(files.read_bytes(path)) for path in paths}
+    return files.sha256_json(found)
 
 
 def table_of(system: System, clips: pd.DataFrame) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ser_tinyml.apps import answering
 from ser_tinyml.apps.answering import Predictor
 from ser_tinyml.data import demo
 from ser_tinyml.tflite.release import Release
@@ -46,3 +47,9 @@ def test_a_sentence_is_answered_without_a_boards_decisions_and_several_are_not(m
         assert before.utterances
         assert predictor.answer(samples, utterances=False) == replace(before, utterances=[])
         assert len(heard) == listened
+
+
+def test_the_uar_that_is_told_is_that_of_all_speakers() -> None:
+    lines = {"SAVEE": {"uar": 0.6}, "pooled": {"uar": 0.7}}
+    assert answering.measured_uar({"summary": lines, "bars": [{"measured": 46.9}]}) == 0.7
+    assert answering.measured_uar({"summary": {"mine": {"uar": 0.5}}}) == 0.5

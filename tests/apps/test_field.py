@@ -11,6 +11,7 @@ import small_folds
 import small_systems as small
 
 from ser_tinyml.apps import field, page, upload
+from ser_tinyml.files import DataError
 from ser_tinyml.systems import registry, trials
 
 
@@ -41,6 +42,8 @@ def test_a_recording_is_answered_as_by_the_model_and_what_is_none_is_refused(run
     assert found["file"] == "mine.wav" and found["system"] == "small"
     np.testing.assert_allclose([*found["probabilities"].values()], expected)
     assert found["label"] == "low" and clip["emotion"] in small.CLASSES["low"]
+    with pytest.raises(DataError, match="more than 0 s of sound"):
+        field.features_of(small.SYSTEM, path, longest_s=0.1)
     bad = run_dir / "bad.wav"
     bad.write_bytes(b"no sound")
     said = upload._of_system(bad, "bad.wav", Path("none.png"), "small")

@@ -256,3 +256,8 @@ def test_models_that_are_released_and_runs_have_names(tmp_path, monkeypatch):
     assert predict.model_folder("nowhere") == Path("nowhere")
     (tmp_path / "mine").mkdir()
     assert predict.model_folder("mine") == Path("mine")
+
+
+def test_no_picture_is_drawn_over_another(tmp_path):
+    places = predict.picture_paths(tmp_path, ["x/a.wav", "y/a.wav", "z/a-2.wav", "a-2-2.wav"])
+    assert [place.stem for place in places] == ["a", "a-2", "a-2-2", "a-2-2-2"]

@@ -10,8 +10,8 @@ import pytest
 import small_firmware
 import small_trials as small
 
-from ser_tinyml import features
-from ser_tinyml.evaluation import listening, trials
+from ser_tinyml import features, files
+from ser_tinyml.evaluation import listening, streaming, trials
 from ser_tinyml.evaluation.trials import POOL, Material
 from ser_tinyml.files import DataError
 from ser_tinyml.sound import degrade
@@ -89,6 +89,29 @@ def test_streaming_plays_all_but_tess_and_is_kept(material, heard, monkeypatch) 
     assert set(found["fold"]) == {3} and set(found["seed"]) == {7}
     monkeypatch.setattr(listening.streaming, "evaluate", lambda *args: 1 / 0)
     assert len(listening.streaming_scores(material, [heard], jobs=1)) == len(found)
+
+
+def test_a_recording_without_a_decision_is_scored_from_the_file(material, tmp_path) -> None:
+    """Labels may be called 1 and 2, and where nothing was decided there is no number."""
+    folder = small.write(tmp_path, test=always(0), fold=3, seed=7)
+    line = {"key": "a", "label": "1", "windows": 1, "decisions": 1, "predicted": "1"}
+    line |= {"answered": True, "probability": 0.9, "voice_frames": 9, "speech_end_s": 1.0}
+    line |= {"decided_s": 1.6, "delay_s": 0.6, "corpus": "SAVEE", "speaker": "b"}
+    none = {**line, "key": "b", "decisions": 0, "predicted": "", "answered": False}
+    none |= dict.fromkeys(listening.NUMBERS, np.nan)
+    files.write_table(listening._streamed_file(folder), pd.DataFrame([line, none]))
+    read = listening.streaming_scores(material, [folder], jobs=1)
+    found = streaming.scores(read, classes=["1", "2"])
+    assert found["delay_median_s"] == pytest.approx(0.6)
+    assert found["decided"] == 0.5
+
+
+def test_what_other_code_kept_is_computed_anew(material, heard, monkeypatch) -> None:
+    listening.streaming_scores(material, [heard], jobs=1)
+    monkeypatch.setattr(listening, "_code", lambda: "other")
+    monkeypatch.setattr(listening.streaming, "evaluate", lambda *args: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        listening.streaming_scores(material, [heard], jobs=1)
 
 
 def test_false_alarms_are_the_mean_of_the_trials(tmp_path) -> None:

@@ -60,6 +60,8 @@ def test_clips_without_votes_give_an_empty_table(tmp_path: Path) -> None:
     [
         (VOTES.replace("happy", "joy"), "found no happy"),
         (VOTES.replace("a,0,0", "a,0,-1"), "expected numbers of votes from 0 on"),
+        (VOTES.replace("a,0,0", "a,0,"), "expected numbers of votes from 0 on"),
+        (VOTES.replace("a,0,0", "a,0,none"), "expected numbers of votes from 0 on"),
     ],
 )
 def test_broken_votes_are_refused_by_name(tmp_path: Path, text: str, message: str) -> None:

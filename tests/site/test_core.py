@@ -49,6 +49,7 @@ def recordings(golden) -> list[tuple[str, np.ndarray]]:
         ("clicks", clicks),
         ("no pause", np.concatenate([clip[4000:-4000] for clip in clips])),
         ("one sample", np.array([9000], np.int16)),
+        ("quiet", np.round(clips[0] * (20 / np.abs(clips[0]).max())).astype(np.int16)),
     ]
 
 

@@ -85,6 +85,13 @@ def test_a_line_a_system_with_what_a_clip_costs() -> None:
     assert np.isnan(found.loc["two", "millijoules"])
 
 
+def test_a_system_whose_first_seed_was_counted_runs_on_the_board() -> None:
+    costs = {"flash_bytes": 1e5, "ram_bytes": 1e4, "milliseconds": 10.0, "share": 0.2}
+    second = [{**line, "seed": 1, "trial": "0 1"} for line in lines("one", [0.7])]
+    found = common.table(pd.DataFrame([*lines("one", [0.6], **costs), *second]))
+    assert found.loc["one", "emulated"] and found.loc["one", "flash_bytes"] == 1e5
+
+
 def test_what_is_not_trained_here_comes_from_an_earlier_table() -> None:
     here = common.table(pd.DataFrame([*lines("one", [0.6, 0.8]), *lines("two", [0.5, 0.5])]))
     known = {"title": "Three", "trials": 5, "n": 10, "pooled": 0.65, "flash_bytes": None}

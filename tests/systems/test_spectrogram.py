@@ -152,6 +152,10 @@ def test_files_that_are_no_whole_pictures_are_refused(features, tmp_path) -> Non
     assert not spectrogram_picture.is_picture(text)
     with pytest.raises(DataError, match="expected a picture, found another kind of file"):
         spectrogram_picture.read(text)
+    script = files.write_text(
+        tmp_path / "script.png", "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"
+    )
+    assert not spectrogram_picture.is_picture(script)  # or Ghostscript would run it
     large = tmp_path / "large.png"
     Image.new("L", (5_000, 5_000)).save(large)
     with pytest.raises(DataError, match="expected 20,000,000 pixels at most, found 5000 x 5000"):

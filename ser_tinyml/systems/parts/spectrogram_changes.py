@@ -112,8 +112,6 @@ def _read_at(values: np.ndarray, places: np.ndarray) -> np.ndarray:
     below = np.clip(np.floor(places).astype(np.intp), 0, len(values) - 1)
     share = np.clip(places - below, 0, 1)[:, np.newaxis]
     found = padded[below] * (1 - share) + padded[below + 1] * share
-    if places[-1] <= len(values) - 1:
-        found[places > len(values) - 1] = values[-1]
     return np.where(inside[:, np.newaxis], found, 0)
 
 

@@ -24,6 +24,7 @@ from ser_tinyml.systems.parts.spectrogram_features import (
     RATE,
 )
 
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP")  # no other decoder meets a stranger's file
 COLOUR_MAPS = ("magma", "viridis", "inferno", "plasma")  # the first is what is drawn with
 NOTE = "spectrogram"  # the entry of a PNG that says what it shows
 SHOWS = f"{BANDS} mel bands to {RATE // 2} Hz, {FRAMES} frames of {1000 * HOP / RATE:g} ms, " + (
@@ -53,7 +54,7 @@ def write(features: np.ndarray, path: Path) -> Path:
 def is_picture(path: Path) -> bool:
     """Whether a file begins as pictures do."""
     try:
-        with Image.open(path):
+        with Image.open(path, formats=FORMATS):
             return True
     except (OSError, ValueError, Image.DecompressionBombError):
         return False
@@ -103,7 +104,7 @@ def _pixels(path: Path) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # is refused below
-            with Image.open(data) as image:
+            with Image.open(data, formats=FORMATS) as image:
                 shows = image.info.get(NOTE, SHOWS)
                 if shows != SHOWS:
                     raise DataError(f"{path}: expected a spectrogram of {SHOWS}, found {shows}")
