@@ -16,6 +16,7 @@ import pytest
 import small_firmware as small
 
 from ser_tinyml import features, files
+from ser_tinyml.device import sources_of
 from ser_tinyml.device.board import Board
 from ser_tinyml.device.export import Export, colours, model, sketch, sources
 from ser_tinyml.device.export.tables import sizes
@@ -23,10 +24,11 @@ from ser_tinyml.device.golden import Golden
 from ser_tinyml.device.virtual import VirtualBoard
 from ser_tinyml.files import DataError
 from ser_tinyml.provenance import ROOT
-from ser_tinyml.tflite import convert
+from ser_tinyml.tflite import convert, release
 
 CONFIG, LABELS = small.CONFIG, small.LABELS
 SKETCH = ROOT / "firmware" / "arduino_nano33"
+RELEASED = (release.FOLDER, release.FOLDER / "large")
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")
 FLAGS = ("-std=c++14", "-fno-exceptions", "-fno-rtti", *WARNINGS)
 
@@ -378,17 +380,19 @@ def test_sizes_are_those_of_the_arrays(export: Export, compiled: dict[str, list[
     assert table["bytes"].get("pitch", 0) == (4 * (3 * bins + 2 * lags) if CONFIG.pitch else 0)
 
 
-def test_the_committed_sources_are_those_of_the_released_model() -> None:
+@pytest.mark.parametrize("released", RELEASED)
+def test_the_committed_sources_are_those_of_the_released_model(released: Path) -> None:
     """Whoever changes a template, a table or the model exports again: notebook 05, make publish."""
-    made = sources.source_files(Export.load())
-    found = {path.name: path.read_text() for path in (SKETCH / "src" / "model").iterdir()}
+    made = sources.source_files(Export.load(released))
+    found = {path.name: path.read_text() for path in sources_of(released)[0].iterdir()}
     assert sorted(found) == sorted(made)
     for name, text in made.items():
         assert found[name] == text, name
 
 
-def test_the_committed_golden_clips_are_of_the_released_model() -> None:
-    export, golden = Export.load(), Golden.read(SKETCH / "golden")
+@pytest.mark.parametrize("released", RELEASED)
+def test_the_committed_golden_clips_are_of_the_released_model(released: Path) -> None:
+    export, golden = Export.load(released), Golden.read(sources_of(released)[1])
     assert (golden.model_id, golden.model_sha256) == (export.model_id, export.model_sha256)
     inputs = np.stack([clip.inputs for clip in golden.clips])
     outputs = np.stack([clip.outputs for clip in golden.clips])

@@ -15,18 +15,21 @@ from odd_nets import ODD, odd_tflite, random_inputs, stream
 
 from ser_tinyml import features, files
 from ser_tinyml.data import dataset, splits
-from ser_tinyml.device import MODEL
+from ser_tinyml.device import MODEL, sources_of
 from ser_tinyml.device.emulation import toolchain
 from ser_tinyml.device.emulation.cycles import instruction_cycles
-from ser_tinyml.device.emulation.report import emulate, table
+from ser_tinyml.device.emulation.report import costs_of, emulate, table
 from ser_tinyml.device.export import Export
 from ser_tinyml.device.export.sources import source_files, write_sources
+from ser_tinyml.device.export.tables import FLASH_BYTES
+from ser_tinyml.device.golden import Golden
 from ser_tinyml.features import FeatureConfig, extract, rows
 from ser_tinyml.features.normalisation import Normalisation
 from ser_tinyml.files import DataError
 from ser_tinyml.provenance import ROOT
 from ser_tinyml.sound import audio, reading
 from ser_tinyml.sound.augment import AugmentConfig
+from ser_tinyml.systems.sizes import SHARE_LEFT
 from ser_tinyml.tflite import convert, release
 from ser_tinyml.tflite.runtimes import TfliteMicroRuntime
 from ser_tinyml.training import fitting
@@ -291,6 +294,17 @@ def test_released_model_keeps_every_bar() -> None:
     published = files.read_json(ROOT / "models" / "emulated.json")
     assert published["model_id"] == metrics["model_id"]
     assert published["flash_bytes"] == pytest.approx(metrics["flash_bytes"], rel=0.02)
+
+
+@pytest.mark.slow
+def test_the_larger_model_gives_its_answers_and_fits_the_board(tmp_path: Path) -> None:
+    need_emulator()
+    sources, golden = sources_of(release.FOLDER / "large")
+    clips = Golden.read(golden).clips
+    costs = costs_of(tmp_path / "built", sources, clips)
+    assert costs["identical"] == len(clips)
+    assert costs["flash_bytes"] < FLASH_BYTES
+    assert costs["share"] < SHARE_LEFT
 
 
 @pytest.mark.slow

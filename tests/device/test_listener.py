@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import small_firmware as small
 import small_model
 
 from ser_tinyml import features
-from ser_tinyml.device import GOLDEN, listener
+from ser_tinyml.device import listener, sources_of
 from ser_tinyml.device.board import Board
 from ser_tinyml.device.gate import Gated, GateEvent
 from ser_tinyml.device.golden import Golden
@@ -21,7 +22,7 @@ from ser_tinyml.device.listener import Heard, Listener, Window, smoothed
 from ser_tinyml.device.virtual import VirtualBoard, with_pauses
 from ser_tinyml.files import DataError
 from ser_tinyml.sound import audio
-from ser_tinyml.tflite import convert
+from ser_tinyml.tflite import convert, release
 from ser_tinyml.tflite.release import Release
 from ser_tinyml.tflite.runtimes import TfliteMicroRuntime
 
@@ -120,13 +121,15 @@ def test_inputs_and_outputs_of_every_step_are_the_boards() -> None:
             np.testing.assert_array_equal(outputs[part], board_outputs[part])
 
 
-def test_the_released_model_hears_what_its_sources_hear() -> None:
-    """models/ and src/model/ are of one release: on synthetic speech both say the same."""
-    hearing = Listener(Release.load())
+@pytest.mark.parametrize("released", [release.FOLDER, release.FOLDER / "large"])
+def test_the_released_model_hears_what_its_sources_hear(released: Path) -> None:
+    """A model and its C++ are of one release: on synthetic speech both say the same."""
+    hearing = Listener(Release.load(released))
+    sources, golden = sources_of(released)
     rate = hearing.release.config.sample_rate
-    clips = [clip.waveform for clip in Golden.read(GOLDEN).clips[:4]]
+    clips = [clip.waveform for clip in Golden.read(golden).clips[:4]]
     samples = with_pauses(clips, sample_rate=rate)
-    with VirtualBoard(samples, speed=0) as virtual, Board(virtual.path) as device:
+    with VirtualBoard(samples, model=sources, speed=0) as virtual, Board(virtual.path) as device:
         threshold = device.status["threshold"]
         told = Hearing(rate)
         for messages in device.stream(len(samples) / rate):
