@@ -54,6 +54,7 @@ def known() -> dict[str, str]:
     long = "long, taught, copies: 4"
     wider = 100 * (lines[f"{long}, LSTM 256/128"] - lines[long])
     unsure, sounds = found["unsure"]["all"], found["nobody_speaks"].values()
+    elsewhere = right_elsewhere(found["unsure"])
     answered, of_all = (int(sum(one[name] for one in sounds)) for name in ("sum", "size"))
     return {
         "development": f"score {percent(choices['development folds'])}",
@@ -64,7 +65,7 @@ def known() -> dict[str, str]:
         "agreed": f"is right in {percent(people['the net']['uar_agreed_80'])}",
         "answered": f"{unsure['coverage']:.0%} of the clips".replace("%", " %"),
         "right": f"{unsure['answered_accuracy']:.0%} of these answers".replace("%", " %"),
-        "right elsewhere": f"({100 * right_elsewhere(found['unsure']):.0f} %, the mean of the six nets",
+        "right elsewhere": f"({100 * elsewhere:.0f} %, the mean of the six nets",
         "savee": f"only {100 * found['unsure_by_corpus']['SAVEE']['answered_accuracy']:.0f} %",
         "streamed": f"{100 * found['streaming']['answered']:.0f} % and "
         f"{100 * found['streaming']['answered_accuracy']:.0f} %",
