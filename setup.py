@@ -8,15 +8,12 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-SHIPPED = (  # the released model, a virtual board and its test, the sketch to flash
-    "models/int8.tflite",
-    "models/features.json",
-    "models/normalisation.json",
-    "models/labels.json",
-    "models/decision.json",
-    "models/hidden.npz",
-    "models/MODEL_CARD.md",
-    "models/large/*",
+MODEL = (
+    *("int8.tflite", "features.json", "normalisation.json", "labels.json", "decision.json"),
+    *("hidden.npz", "MODEL_CARD.md"),
+)
+SHIPPED = (  # the released models, a virtual board and its test, the sketch to flash
+    *(f"{folder}/{name}" for folder in ("models", "models/large") for name in MODEL),
     "models/large/golden/*",
     "models/large/model/*",
     "firmware/arduino_nano33/*.ino",
