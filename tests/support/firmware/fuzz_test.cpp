@@ -123,7 +123,8 @@ int main(int count, char** arguments) {
       if (Random(4) != 0) answered += device.TakeBytes(answer, 1 + Random(sizeof(answer)));
     }
   }
-  // Silence, and it listens again.
+  // The host goes; silence, and it listens again.
+  device.Disconnected();
   for (int i = 0; i < 2000; ++i) {
     clock_us += 10000;
     device.Poll();
