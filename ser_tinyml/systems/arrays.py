@@ -51,7 +51,7 @@ def hash_of(modules: Sequence[str]) -> str:
     found = module_hashes(sources)
     if BUILDS in found:
         paths = [path for pattern in CPP for path in sorted(ROOT.glob(pattern))]
-        found |= {path.name: files.sha256_bytes(files.read_bytes(path)) for path in paths}
+        found |= {str(p.relative_to(ROOT)): files.sha256_bytes(files.read_bytes(p)) for p in paths}
     return files.sha256_json(found)
 
 
