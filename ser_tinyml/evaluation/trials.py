@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,20 +80,35 @@ def _run_side_by_side(
 ) -> None:
     """Run trials whose teachers and features are there, a line of scores each."""
     print(f"trials to run: {len(settings)}", flush=True)
-    tasks = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(
-        delayed(run_trial)(material, one) for one in settings
+    done = side_by_side(partial(run_trial, material), settings, jobs=jobs)
+    for number, path in enumerate(done, start=1):
+        found = files.read_json(path / "trial.json")
+        print(
+            f"{number}/{len(settings)}  {found['about']}  {found['seconds']:.0f} s  UAR, int8: "
+            + "  ".join(f"{name} {score:.3f}" for name, score in found["uar"].items()),
+            flush=True,
+        )
+
+
+def side_by_side(
+    task: Callable[[Any], Any], given: Sequence[Any], *, jobs: int | None
+) -> Iterator[Any]:
+    """Do something for each of several, in processes of one core; results as they come.
+
+    Parameters
+    ----------
+    jobs
+        Processes; None: one a core.
+    """
+    found = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(
+        delayed(task)(one) for one in given
     )
     with warnings.catch_warnings():
         # joblib takes TensorFlow for a memory leak, replaces the process, and says so
         warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
-        for number, path in enumerate(tasks, start=1):
-            found = files.read_json(path / "trial.json")
-            print(
-                f"{number}/{len(settings)}  {found['about']}  {found['seconds']:.0f} s  UAR, int8: "
-                + "  ".join(f"{name} {score:.3f}" for name, score in found["uar"].items()),
-                flush=True,
-            )
-    get_reusable_executor().shutdown()  # each of its processes would keep a gigabyte
+        yield from found
+    if given and jobs != 1:
+        get_reusable_executor().shutdown()  # each of its processes would keep a gigabyte
 
 
 def teachers_of(settings: Settings) -> list[Settings]:

@@ -19,11 +19,10 @@ from ser_tinyml.evaluation import trials as evaluated
 from ser_tinyml.evaluation.cross_validation import finished
 from ser_tinyml.files import DataError
 from ser_tinyml.systems import registry, scores
-from ser_tinyml.systems.face import SPEAKERS
+from ser_tinyml.systems.face import CLIP_S, SPEAKERS
 from ser_tinyml.systems.trials import Trial, facts
 
 QUESTION = labels.CLASS_SETS["four"]
-CLIP_S = 2.0  # of the clip whose energy is counted: about a sentence
 COSTS = ("flash_bytes", "ram_bytes", "milliseconds", "share")
 
 

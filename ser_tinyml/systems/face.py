@@ -23,6 +23,7 @@ CLEAN = "clean"  # the version of a clip that is the clip itself
 MODEL = "float"  # the kind of answers that a model gives as it was trained
 PUBLISHED, SPEAKERS = "published", "speakers"  # names of the two tests that every system takes
 LABELS = "labels.json"
+CLIP_S = 2.0  # of the clip whose time and energy are counted: about a sentence
 
 Waveform = np.ndarray
 Version = Callable[[Waveform, np.random.Generator], Waveform]

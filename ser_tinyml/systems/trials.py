@@ -7,10 +7,8 @@ model in other forms. `evaluation.trials.answers` reads it, with the name of an 
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,8 +16,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
-from joblib.externals.loky import get_reusable_executor
 from threadpoolctl import threadpool_limits
 
 from ser_tinyml import files, metrics
@@ -311,17 +307,10 @@ def _side_by_side(
     task: Callable[[Trial], str], trials: Sequence[Trial], *, jobs: int | None, progress: bool
 ) -> None:
     """Do something for several trials, each on one core; a line for each."""
-    lines = Parallel(n_jobs=jobs or os.cpu_count(), return_as="generator_unordered")(
-        delayed(task)(trial) for trial in trials
-    )
-    with warnings.catch_warnings():
-        # joblib takes TensorFlow for a memory leak, replaces the process, and says so
-        warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
-        for number, line in enumerate(lines, start=1):
-            if progress:
-                print(f"{number}/{len(trials)}  {line}", flush=True)
-    if trials and jobs != 1:
-        get_reusable_executor().shutdown()  # each of its processes would keep a gigabyte
+    lines = evaluated.side_by_side(task, trials, jobs=jobs)
+    for number, line in enumerate(lines, start=1):
+        if progress:
+            print(f"{number}/{len(trials)}  {line}", flush=True)
 
 
 def run_trial(trial: Trial) -> str:

@@ -60,7 +60,8 @@ def run(
     Returns
     -------
     table
-        That of `scores.summary`, also in ``systems.csv``, where other systems keep their lines.
+        That of `scores.summary`, and `recordings_of`; also in ``systems.csv``, where other systems
+        keep their lines of the same recordings.
 
     Raises
     ------
@@ -71,13 +72,11 @@ def run(
     pipeline.run(folder, recordings=recordings, stages=STAGES[:1])
     _check_earlier(Run(folder), beside or {})  # before hours of training
     material = material_of(folder, recordings=recordings, song=song)
-    found = []
+    known = recordings_of(material.clips)
     with held(folder):
-        for system in chosen:
-            for line in left_out(system):
-                print(line)
-            found.append(scores.summary(trials.run(system, material, seeds=seeds, quick=quick)))
-        table = _written(Path(folder) / TABLE, found)
+        found = [_scored(system, material, seeds=seeds, quick=quick) for system in chosen]
+        found = [lines.assign(recordings=known) for lines in found]
+        table = _written(Path(folder) / TABLE, found, recordings=known)
     given = {"seeds": " ".join(map(str, seeds)), "quick": quick}
     given |= {"song_dir": song} if song else {}
     stages = notebooks_of(chosen)
@@ -87,6 +86,14 @@ def run(
     if stages:  # always: an export that could not be made before may be there now
         pipeline.run(folder, recordings=recordings, stages=stages, parameters=given, force=True)
     return table
+
+
+def _scored(
+    system: System, material: SystemMaterial, *, seeds: Sequence[int], quick: bool
+) -> pd.DataFrame:
+    for line in left_out(system):
+        print(line)
+    return scores.summary(trials.run(system, material, seeds=seeds, quick=quick))
 
 
 def _check_earlier(run: Run, beside: Mapping[str, Any]) -> None:
@@ -103,6 +110,11 @@ def material_of(
     if place is not None and not place.is_dir():
         raise DataError(f"{place}: expected a folder of sung recordings, found none")
     return SystemMaterial(clips, Path(recordings), Path(folder) / "systems", place)
+
+
+def recordings_of(clips: pd.DataFrame) -> str:
+    """A short name of a set of clips: the same recordings have the same one."""
+    return files.sha256_json(sorted(zip(clips["key"], clips["sha256"], strict=True)))[:12]
 
 
 def earlier(path: str | Path, run: Run) -> dict[str, Any]:
@@ -160,14 +172,26 @@ def left_out(system: System) -> list[str]:
     ]
 
 
-def _written(path: Path, found: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Write tables as one; lines of systems that are not in them stay."""
-    before = [files.read_table(path)] if path.is_file() else []
+def _written(path: Path, found: Sequence[pd.DataFrame], *, recordings: str) -> pd.DataFrame:
+    """Write tables as one; lines of systems that are not in them stay, if they are of these clips.
+
+    The others are dropped, and it is said which: their trials are still on disk.
+    """
+    before = files.read_table(path) if path.is_file() else pd.DataFrame({"system": []})
+    same = _recordings(before) == recordings
+    if len(others := before.loc[~same, "system"].unique()):
+        print(f"{path}: of other recordings, and left out: {', '.join(others)}")
+    before = [before[same]] if same.any() else []
     if not before and not found:
         raise DataError(f"{path}: expected systems that were trained, found none: train one first")
     table = _together(found, *before)
     files.write_table(path, table)
     return table
+
+
+def _recordings(lines: pd.DataFrame) -> pd.Series:
+    """What recordings the lines of a table are of; tables of old do not say."""
+    return lines.reindex(columns=["recordings"])["recordings"].astype(object).fillna("unknown")
 
 
 def _together(found: Sequence[pd.DataFrame], *before: pd.DataFrame) -> pd.DataFrame:
@@ -194,10 +218,22 @@ def publish(table: pd.DataFrame, *, root: Path = ROOT) -> None:
     """Write models/systems.json and the table of the docs; systems not in the table stay there.
 
     So a run that trains one system adds it to those of earlier runs.
+
+    Raises
+    ------
+    DataError
+        If the lines that are there are of other recordings.
     """
     path = root / "models" / "systems.json"
     if path.is_file():
-        table = _together([table], pd.DataFrame(files.read_json(path)))
+        before = pd.DataFrame(files.read_json(path))
+        found, expected = ({*_recordings(lines)} for lines in (before, table))
+        if found != expected:
+            raise DataError(
+                f"{path}: expected lines of the recordings {', '.join(expected)}, found those of "
+                f"{', '.join(found)}: a table has one set; delete this one to begin anew"
+            )
+        table = _together([table], before)
     files.write_json(path, plain_numbers(table.to_dict("records")))
     readme.put(markdown(table), name="systems", root=root)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from types import SimpleNamespace
 
 import numpy as np
@@ -158,7 +159,11 @@ def test_every_kind_is_there_over_both_sets() -> None:
 
 @pytest.mark.systems
 @pytest.mark.parametrize("kind", ["logistic", "tree", "forest", "extra", "mlp"])
-def test_c_answers_as_scikit_learn_and_keeps_within_the_board(kind, lesson, tmp_path) -> None:
+def test_c_answers_as_scikit_learn_and_keeps_within_the_board(
+    kind, lesson, tmp_path, monkeypatch
+) -> None:
+    costs = functools.partial(exports.costs, seconds=0.4)  # a second of a clip takes half a minute
+    monkeypatch.setattr(exports, "costs", costs)
     model = light_models.train(lesson, settings(kind, most_bytes=20_000))
     made = exports.as_c(model, tmp_path, lesson.train)
     expected = model.predict(lesson.train.features).argmax(axis=1)
@@ -167,7 +172,21 @@ def test_c_answers_as_scikit_learn_and_keeps_within_the_board(kind, lesson, tmp_
     np.testing.assert_allclose(made.predict(lesson.train.features),
                                model.predict(lesson.train.features), atol=1e-4)  # fmt: skip
     assert made.facts["within"] and made.facts["milliseconds"] <= 50
-    assert made.facts["share"] < 0.5
+    assert made.facts["share"] < 0.5 and made.facts["clip_s"] == 0.4
+
+
+@pytest.mark.systems
+def test_after_a_longer_clip_an_answer_takes_longer(lesson, tmp_path) -> None:
+    model = light_models.train(lesson, settings("tree"))
+    program = exports.compiled(model, tmp_path).board
+    short, longer = (
+        exports.costs(program, model.steps(lesson.train.features[:1]), seconds=seconds)
+        for seconds in (0.2, 0.4)
+    )
+    # what comes after the clip goes through all its frames
+    assert longer["finish_ms"] > 1.5 * short["finish_ms"]
+    assert longer["frame_ms"] == pytest.approx(short["frame_ms"], rel=0.05)
+    assert longer["model_ms"] == short["model_ms"]
 
 
 @pytest.mark.systems

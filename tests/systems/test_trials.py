@@ -16,6 +16,7 @@ from ser_tinyml import files
 from ser_tinyml.data import folds
 from ser_tinyml.evaluation import trials as evaluated
 from ser_tinyml.files import DataError
+from ser_tinyml.provenance import ROOT
 from ser_tinyml.systems import arrays, common, face, registry, scores, trials
 from ser_tinyml.systems.face import CLEAN, MODEL, PUBLISHED, SPEAKERS, System
 from ser_tinyml.systems.trials import SystemMaterial, Trial
@@ -176,6 +177,23 @@ def test_an_export_answers_as_a_kind_of_its_own_and_what_lacks_its_module_waits(
     table = scores.of_exports(done)
     assert list(table["export"]) == ["text"] * 3 and list(table["fold"]) == [0, 0, 1]
     assert scores.of_exports([]).empty
+
+
+@pytest.mark.parametrize("module", ["light", "conv162"])
+def test_other_cpp_makes_exports_of_it_stale_and_no_others(module, tmp_path, monkeypatch) -> None:
+    ours, onnx = (f"ser_tinyml.systems.exports.{name}" for name in (module, "spectrogram"))
+    for pattern in arrays.CPP:
+        assert list(ROOT.glob(pattern)), f"{pattern}: expected files, found none"
+    place = tmp_path / "firmware" / "arduino_nano33" / "src" / "ser" / "fft.cpp"
+    monkeypatch.setattr(arrays, "ROOT", tmp_path)
+    found = []
+    for text in ("int a;", "int b;"):
+        files.write_text(place, text)
+        found.append((arrays.hash_of([ours]), arrays.hash_of([onnx])))
+    place.rename(place.with_name("other.cpp"))  # the same C++ in another place
+    found.append((arrays.hash_of([ours]), arrays.hash_of([onnx])))
+    assert len({of_ours for of_ours, _ in found}) == 3
+    assert len({of_onnx for _, of_onnx in found}) == 1
 
 
 def test_the_table_has_both_tests_beside_what_is_quoted(done) -> None:

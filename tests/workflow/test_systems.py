@@ -11,7 +11,7 @@ import small_systems as small
 
 from ser_tinyml import __main__ as command_line
 from ser_tinyml import files
-from ser_tinyml.files import DataError
+from ser_tinyml.files import DataError, plain_numbers
 from ser_tinyml.systems import light, registry, trials
 from ser_tinyml.workflow import pipeline, systems
 from ser_tinyml.workflow.runs import Run
@@ -70,6 +70,31 @@ def test_the_table_goes_into_the_docs(run_dir, tmp_path) -> None:
     assert [line for line in both if line["system"] == "small"] == known
     assert [line["title"] for line in both if line["system"] == "other"] == ["Another"] * len(table)
     assert "| Another |" in (text := place.read_text()) and f"| {table['title'][0]} |" in text
+
+
+def test_lines_of_other_recordings_stand_in_no_table(run_dir, tmp_path, capsys) -> None:
+    given = {"recordings": run_dir.parent / "recordings"}
+    table = systems.run(run_dir, name="small", **given)
+    clips = files.read_table(run_dir / "01_index" / "clips.csv")
+    assert set(table["recordings"]) == {systems.recordings_of(clips)}
+    assert systems.recordings_of(clips[::-1]) == systems.recordings_of(clips)
+    files.write_table(run_dir / "01_index" / "clips.csv", clips.iloc[1:])
+    with small.registered(replace(small.SYSTEM, name="other", title="Another", exports={})):
+        capsys.readouterr()
+        other = systems.run(run_dir, name="other", **given)
+        assert "of other recordings, and left out: small" in capsys.readouterr().out
+        assert set(other["system"]) == {"other"}
+        assert not set(other["recordings"]) & set(table["recordings"])
+        files.write_text(tmp_path / "docs" / "scores.md", "<!-- systems -->\n<!-- /systems -->\n")
+        systems.publish(table, root=tmp_path)
+        with pytest.raises(DataError, match=r"systems.json: expected lines of the recordings "):
+            systems.publish(other, root=tmp_path)
+        old = table.drop(columns="recordings")  # as tables were before they said so
+        files.write_json(
+            tmp_path / "models" / "systems.json", plain_numbers(old.to_dict("records"))
+        )
+        with pytest.raises(DataError, match="found those of unknown"):
+            systems.publish(table, root=tmp_path)
 
 
 def test_what_is_refused(run_dir, tmp_path, capsys) -> None:

@@ -24,7 +24,7 @@ from ser_tinyml.device.emulation.cycles import (
     Cost,
     measure,
 )
-from ser_tinyml.device.emulation.toolchain import build, check_tools, sections
+from ser_tinyml.device.emulation.toolchain import build, check_tools
 from ser_tinyml.device.golden import Golden, GoldenClip
 from ser_tinyml.device.virtual import with_pauses
 from ser_tinyml.files import DataError
@@ -69,7 +69,7 @@ def emulate(model: str | Path = MODEL, golden: str | Path = GOLDEN) -> dict[str,
         program = build(Path(folder) / "direct", model)
         compared = compare(read.clips, answers(program, read.clips))
         costs = measure(program)
-        sizes = {name: size for name, _, size in sections(program)}
+        memory = toolchain.memory(program)
         made = {kernel.HEADER: kernel.layers_header(kernel.model_bytes(model))}
         program = build(Path(folder) / "tflm", model, engine=toolchain.KERNEL, made=made)
         of_kernel = compare(read.clips, answers(program, read.clips))
@@ -78,7 +78,7 @@ def emulate(model: str | Path = MODEL, golden: str | Path = GOLDEN) -> dict[str,
             [clip.waveform for clip in read.clips[:SPOKEN]], sample_rate=settings["kSampleRate"]
         )
         other = other_board.compare(Path(folder) / "other", model, spoken)
-    metrics = report(compared, costs, sizes, settings, kernel=(of_kernel, step))
+    metrics = report(compared, costs, memory, settings, kernel=(of_kernel, step))
     metrics["kept"]["another board"] = other["same"] and other["decisions"] > 0
     return {"model_id": read.model_id, "other_board": other, **metrics}
 
@@ -86,7 +86,7 @@ def emulate(model: str | Path = MODEL, golden: str | Path = GOLDEN) -> dict[str,
 def report(
     compared: dict[str, Any],
     costs: dict[str, Cost],
-    sizes: dict[str, int],
+    memory: dict[str, int],
     settings: dict[str, Any],
     *,
     kernel: tuple[dict[str, Any], Cost],
@@ -97,6 +97,8 @@ def report(
     ----------
     compared, costs
         Of the device with the direct engine.
+    memory
+        That of its program, from `toolchain.memory`.
     kernel
         What engine 1's kernel made of the golden clips, and what a step of it took.
     """
@@ -131,7 +133,7 @@ def report(
         # after a step's last sample: one frame's features, then the network
         "answer_ms": frame_ms + step.milliseconds,
         "share": share,
-        **_memory(sizes),
+        **memory,
         "power_model": [asdict(state) for state in power],
     }
     return {**numbers, "kept": _kept(numbers, inputs=settings["kInputCount"])}
@@ -170,7 +172,7 @@ def costs_of(folder: Path, model: str | Path, clips: Sequence[GoldenClip]) -> di
         "step_ms": step.milliseconds,
         "milliseconds": frame_ms + step.milliseconds,
         "share": engine["share"],
-        **_memory({name: size for name, _, size in sections(program)}),
+        **toolchain.memory(program),
     }
 
 
@@ -182,16 +184,6 @@ def _frame_ms(costs: Mapping[str, Cost]) -> float:
 def _step_s(settings: Mapping[str, Any]) -> float:
     """Seconds from a step of the network to the next."""
     return settings["kStack"] * settings["kHopLength"] / settings["kSampleRate"]
-
-
-def _memory(sizes: Mapping[str, int]) -> dict[str, int]:
-    code = toolchain.code_bytes(sizes)
-    return {
-        "code_bytes": code,
-        "table_bytes": sizes[".tables"],
-        "flash_bytes": code + sizes[".tables"],
-        "ram_bytes": sizes.get(".core_data", 0) + sizes[".core_bss"],
-    }
 
 
 def _kept(numbers: Mapping[str, Any], *, inputs: int) -> dict[str, bool]:

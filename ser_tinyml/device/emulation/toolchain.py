@@ -50,6 +50,9 @@ FLAGS = (  # of the Arduino core for this board
     "-ffunction-sections",
     "-fdata-sections",
 )
+OWN_RAM = (".core_data", ".core_bss")
+ALL_RAM = (*OWN_RAM, ".data", ".bss")  # with that of the program around it, and of libraries
+EMULATE, SCRIPT = ROOT / "firmware" / "emulate", "mps2_an386.ld"
 WARNINGS = ("-Wall", "-Wextra", "-Wno-register")
 
 
@@ -129,29 +132,71 @@ def build(
     for name, text in (made or {}).items():
         files.write_text(folder / "emulate" / name, text)
     sources = _copied(folder, model=model, main=main)
-    compiler = f"{PREFIX}g++"
-    objects = []
+    return link(folder, sources, options=(*WARNINGS, *engine), target=target)
+
+
+def link(
+    folder: Path,
+    sources: Sequence[Path],
+    *,
+    options: Sequence[str | Path] = WARNINGS,
+    target: Target = CORTEX_M4F,
+) -> Path:
+    """Compile C++ and link it for the bare processor; the program's path.
+
+    Parameters
+    ----------
+    folder
+        For the program. Its ``emulate`` has the linker script, see `add_startup`.
+    sources
+        Paths of C++; each object lies beside its source.
+    options
+        For the compiler.
+
+    Raises
+    ------
+    DataError
+        If sources do not compile.
+    """
+    compiler, objects = f"{PREFIX}g++", []
     for source in sources:
         objects.append(source.with_suffix(".o"))
-        run([compiler, *target.flags, *FLAGS, *WARNINGS, *engine, "-c", source, "-o",
-              objects[-1]])  # fmt: skip
+        run([compiler, *target.flags, *FLAGS, *options, "-c", source, "-o", objects[-1]])
     program = folder / "program.elf"
-    script = folder / "emulate" / "mps2_an386.ld"
     run([compiler, *target.flags, "-nostartfiles", "--specs=nano.specs", "--specs=nosys.specs",
-          "-Wl,--gc-sections", "-T", script, *objects, "-o", program])  # fmt: skip
+         "-Wl,--gc-sections", "-T", folder / "emulate" / SCRIPT, *objects, "-o",
+         program])  # fmt: skip
     return program
+
+
+def add_startup(folder: Path, *, main: Path) -> None:
+    """Put a program's own file, and what starts it on the bare processor, into ``emulate``."""
+    for name in ("startup.cpp", "semihosting.h", SCRIPT):
+        copy(EMULATE / name, folder / "emulate" / name)
+    copy(main, folder / "emulate" / "main.cpp")
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file; the target's folder is made."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
 
 
 def _copied(folder: Path, *, model: Path, main: str) -> list[Path]:
     """Copy all that a program is made of; what is to be compiled."""
-    places = {**PORTABLE, "model": model, "emulate": ROOT / "firmware" / "emulate"}
+    places = {**PORTABLE, "model": model, "emulate": EMULATE}
     places |= {main: ROOT / "firmware" / main}
     for name, place in places.items():
         shutil.copytree(place, folder / name, dirs_exist_ok=True)
     compiled = [name for name in places if name != "emulate" or main == name]
-    sources = [path for name in compiled for path in sorted((folder / name).glob("*.cpp"))]
+    sources = compiled_files(folder, parts=compiled)
     startup = folder / "emulate" / "startup.cpp"
     return sources if startup in sources else [*sources, startup]
+
+
+def compiled_files(folder: Path, *, parts: Sequence[str]) -> list[Path]:
+    """All C++ files in some folders of a folder."""
+    return [path for part in parts for path in sorted((folder / part).glob("*.cpp"))]
 
 
 def sections(program: Path) -> list[tuple[str, int, int]]:
@@ -161,15 +206,27 @@ def sections(program: Path) -> list[tuple[str, int, int]]:
     return [(name, int(address, 16), int(size, 16)) for name, size, address in found]
 
 
-def code_bytes(sizes: Mapping[str, int]) -> int:
-    """Bytes of flash that code and what it begins with take; tables come on top.
+def memory(program: Path, *, ram: Sequence[str] = OWN_RAM) -> dict[str, int]:
+    """Bytes that a program takes of the board, without its stack.
 
     Parameters
     ----------
-    sizes
-        Name of a section of `sections` to its bytes.
+    ram
+        Sections that count as RAM.
+
+    Returns
+    -------
+    bytes
+        code_bytes (with what variables begin with), table_bytes, flash_bytes (both), ram_bytes.
     """
-    return sum(sizes.get(name, 0) for name in (".core", ".library", ".constructors", ".core_data"))
+    sizes = {name: size for name, _, size in sections(program)}
+    code = sum(sizes.get(name, 0) for name in (".core", ".library", ".constructors", ".core_data"))
+    return {
+        "code_bytes": code,
+        "table_bytes": sizes[".tables"],
+        "flash_bytes": code + sizes[".tables"],
+        "ram_bytes": sum(sizes.get(name, 0) for name in ram),
+    }
 
 
 def run(command: Sequence[str | Path]) -> str:

@@ -6,7 +6,6 @@ The arithmetic is that of the project's own engines: `firmware/arduino_nano33/sr
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,7 +26,6 @@ from ser_tinyml.tflite import direct
 
 TOOLS = ("g++", f"{toolchain.PREFIX}g++", toolchain.QEMU)
 FIRMWARE = ROOT / "firmware" / "systems"
-EMULATE = ROOT / "firmware" / "emulate"
 OURS = ("dense.cpp", "dense.h")  # of src/ser
 KERNELS = ("products.cpp", "products.h", "scaling.cpp", "scaling.h")  # of src/lstm
 POSITION, FINISH = "ser::ConvNet::Position", "ser::ConvNet::Finish"
@@ -60,23 +58,17 @@ def write(folder: Path, network: ConvNetwork, *, name: str) -> Path:
             )
             files.write_text(folder / "model" / f"{stem}.{suffix}", text)
     for file in KERNELS:
-        _copy(PORTABLE["lstm"] / file, folder / "lstm")
+        toolchain.copy(PORTABLE["lstm"] / file, folder / "lstm" / file)
     for file in (*(PORTABLE["ser"] / one for one in OURS), *FIRMWARE.glob("conv_net.*")):
-        _copy(file, folder / "ser")
+        toolchain.copy(file, folder / "ser" / file.name)
     return folder
-
-
-def _copy(source: Path, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, folder / source.name)
 
 
 def host_program(folder: Path) -> Path:
     """Compile what `write` wrote for this computer."""
-    _copy(FIRMWARE / "conv_host.cpp", folder / "host")
+    toolchain.copy(FIRMWARE / "conv_host.cpp", folder / "host" / "conv_host.cpp")
     program = folder / "host" / "answer"
-    compiled = [path for part in ("lstm", "ser", "model", "host")
-                for path in sorted((folder / part).glob("*.cpp"))]  # fmt: skip
+    compiled = toolchain.compiled_files(folder, parts=("lstm", "ser", "model", "host"))
     toolchain.run(["g++", "-O2", "-std=gnu++17", *compiled, "-o", program])
     return program
 
@@ -92,23 +84,9 @@ def host_answers(program: Path, inputs: np.ndarray, *, n_classes: int) -> np.nda
 
 def emulated_program(folder: Path) -> Path:
     """Compile what `write` wrote for the board's processor."""
-    for name in ("startup.cpp", "semihosting.h", "mps2_an386.ld"):
-        _copy(EMULATE / name, folder / "emulate")
-    main = folder / "emulate" / "main.cpp"
-    shutil.copyfile(FIRMWARE / "conv_emulate.cpp", main)
-    compiler, target = f"{toolchain.PREFIX}g++", toolchain.CORTEX_M4F
-    objects = []
-    for part in ("lstm", "ser", "model", "emulate"):
-        for source in sorted((folder / part).glob("*.cpp")):
-            objects.append(source.with_suffix(".o"))
-            toolchain.run([compiler, *target.flags, *toolchain.FLAGS, *toolchain.WARNINGS,
-                           "-c", source, "-o", objects[-1]])  # fmt: skip
-    program = folder / "program.elf"
-    script = folder / "emulate" / "mps2_an386.ld"
-    toolchain.run([compiler, *target.flags, "-nostartfiles", "--specs=nano.specs",
-                   "--specs=nosys.specs", "-Wl,--gc-sections", "-T", script, *objects,
-                   "-o", program])  # fmt: skip
-    return program
+    toolchain.add_startup(folder, main=FIRMWARE / "conv_emulate.cpp")
+    parts = ("lstm", "ser", "model", "emulate")
+    return toolchain.link(folder, toolchain.compiled_files(folder, parts=parts))
 
 
 def emulated_answers(program: Path, inputs: np.ndarray, *, n_classes: int) -> np.ndarray:
@@ -145,13 +123,12 @@ def costs(program: Path, network: ConvNetwork) -> dict[str, Any]:
     )
     macs = sum(n * c.weights.size for n, c in zip(positions, network.convs, strict=True))
     seconds = total / cycles.CLOCK_HZ
-    sizes = {name: bytes_ for name, _, bytes_ in toolchain.sections(program)}
-    code = toolchain.code_bytes(sizes)
+    memory = toolchain.memory(program)
     return {
         "milliseconds": 1e3 * seconds,
         "millijoules": 1e3 * energy.SUPPLY_VOLTS * energy.PROCESSOR.amperes * seconds,
-        "flash_bytes": code + sizes[".tables"],
-        "ram_bytes": sizes.get(".core_data", 0) + sizes[".core_bss"],
+        "flash_bytes": memory["flash_bytes"],
+        "ram_bytes": memory["ram_bytes"],
         "cycles_a_mac": total / macs,
         "on": f"emulated {toolchain.CORTEX_M4F.name}",
     }
