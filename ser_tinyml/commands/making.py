@@ -253,7 +253,7 @@ SPARK = Command(
     "reads. Needs the extra [spark] and Java 17.",
     examples=(
         "spark --data corpora",
-        "spark --data corpora --output runs/large augmented_rows=3 protocol=release",
+        "spark --data corpora --output runs/many augmented_rows=3 protocol=release",
         "spark --pack workers.tar.gz",
         "spark --data s3a://recordings --parquet s3a://rows --workers workers.tar.gz",
         "spark --data corpora --check --many 15000",

@@ -85,8 +85,9 @@ def known() -> dict[str, str]:
         "on RAVDESS": f"it scores {percent(of_size['spectrogram']['RAVDESS'])}, the LSTM "
         f"{percent(of_size['lstm_128_64']['RAVDESS'])}",
         "larger": f"256/128 scores {larger['mean']:.1f} points more than 128/64, with a standard "
-        f"deviation of {larger['std']:.1f} over ten pairs of trainings, and takes "
-        f"{flash['lstm_256_128']:.0f} kB",
+        f"deviation of {larger['std']:.1f} over ten pairs of trainings (so the mean "
+        f"of the ten has a standard error of {larger['std'] / larger['count'] ** 0.5:.1f}, and can "
+        f"be chance), and takes {flash['lstm_256_128']:.0f} kB",
         "from seed to seed": f"moves by {100 * apart:.1f} points from seed to seed",
         "trained again": f"have {percent(found['summary']['pooled']['uar'])} (the table of the "
         f"folds), and the ten here {percent(of_size['lstm_128_64']['pooled'])}",
