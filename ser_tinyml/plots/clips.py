@@ -138,9 +138,9 @@ def waveforms_and_spectrograms(
         image = _spectrogram(spectrum, samples, sample_rate, names=column == 0)
         if column == 0:
             wave.set_ylabel("amplitude")
+        spectrum.tick_params(labelbottom=True)
         if place >= len(sounds) - 4:
             spectrum.set_xlabel("time (s)")
-            spectrum.tick_params(labelbottom=True)
     for place in range(len(sounds), 4 * pairs):
         for axes in grid[2 * (place // 4) : 2 * (place // 4) + 2, place % 4]:
             axes.set_axis_off()

@@ -174,7 +174,8 @@ COST_AXES = {  # column of the table: name of the axis, and by how much it is di
     "milliseconds": ("ms from the last sample to the answer", 1.0),
     "millijoules": ("mJ of the processor, for a clip of 2 s", 1.0),
 }
-OVER = re.compile(r" over [^(]*(?= \()| over [^(]*$")  # what a system looks at; not in its name
+OVER = re.compile(r" over [^(]*(?= \()| over [^(]*$")  # what a system looks at
+NUMBERS = re.compile(r" over (\d+) [^(]*$")  # how many numbers it looks at, where that is its name
 FAMILIES = {  # beginning of a system's name: colour
     "lstm": "#b8323c",
     "light_published": "#8c8c8c",
@@ -213,7 +214,8 @@ def costs(
     """
     table = table[table[part].notna()]
     on_board, others = table[table["emulated"]], table[~table["emulated"]].sort_values(part)
-    figure, axes = plt.subplots(1, 4, figsize=(15, 5.2), sharey=True, width_ratios=(3, 3, 3, 2.7))
+    figure, grid = plt.subplots(2, 2, figsize=(10.5, 8), sharey=True)
+    axes = list(grid.flat)
     points: list[list[Point]] = [[] for _ in axes]
     about = {"part": part, "named": named}
     for panel, (column, (label_, scale)) in enumerate(COST_AXES.items()):
@@ -226,7 +228,7 @@ def costs(
         points[-1].append(_costing(axes[3], place, line, filled=False, **about))
     axes[3].set(xticks=[], xlim=(-1, max(len(others), 1)), xlabel="not on the board")
     _levels(axes, {"guessing": (1 / n_classes, ":"), "a single listener": (people, "--")})
-    axes[0].set_ylabel(f"UAR on speakers never heard, {n_classes} classes (%)")
+    figure.supylabel(f"UAR on speakers never heard, {n_classes} classes (%)", size="medium")
     axes[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=""))
     for axis, drawn in zip(axes, points, strict=True):
         name_points(axis, drawn)
@@ -256,8 +258,8 @@ def _costing(
     )
     axis.errorbar(
         place, line[part], yerr=line[f"{part}_sd"], fmt="o", color=colour, markersize=8,
-        markerfacecolor=colour if filled else "white", elinewidth=1, alpha=0.9,
+        markerfacecolor=colour if filled else "white", elinewidth=1, capsize=3, alpha=0.9,
     )  # fmt: skip
     spread = line[f"{part}_sd"] if line[f"{part}_sd"] > 0 else 0.0
-    title = OVER.sub("", line["title"]) if system in named else ""
+    title = OVER.sub("", NUMBERS.sub(r", \1 features", line["title"])) if system in named else ""
     return Point(place, line[part], line[part] - spread, line[part] + spread, title, colour)

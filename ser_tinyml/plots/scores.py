@@ -392,13 +392,15 @@ def _gains(axis: Axes, points: pd.DataFrame, *, of: str) -> None:
         axis.plot(gains, np.full(len(gains), place), "o", ms=4, color="0.2", alpha=0.7)
         axis.annotate(
             f"{gains.mean():+.1f}",
-            (gains.max(), place),
-            xytext=(6, 0),
-            textcoords="offset points",
+            (0.98, place),
+            xycoords=("axes fraction", "data"),
+            ha="right",
             va="center",
         )
     axis.set_yticks(range(len(names)), names)
     axis.invert_yaxis()
     axis.axvline(0, color="0.3", linewidth=1)
-    axis.margins(x=0.1)
+    low, high = axis.get_xlim()
+    axis.set_xlim(low, high + 0.25 * (high - low))  # for the column of numbers
+    axis.set_title("mean", loc="right", size="medium")
     axis.set_xlabel("points of UAR won")

@@ -126,7 +126,7 @@ _FARTHER = (0.0, 12.0, 26.0, 42.0)  # points that a name moves away until it fin
 
 
 def name_points(axis: Axes, points: Sequence[Point], *, size: float = 9) -> list[Annotation]:
-    """Write names beside their points, off all points, bars and texts, inside the frame.
+    """Write names beside their points, off all points, bars, texts and levels, inside the frame.
 
     Called last: the limits of the axes have to be what they will be.
 
@@ -147,6 +147,11 @@ def name_points(axis: Axes, points: Sequence[Point], *, size: float = 9) -> list
         bar = Bbox.from_extents(one.x, one.low, one.x, one.high)
         taken.append(bar.transformed(axis.transData).padded(_BAR * pixels))
     taken += [text.get_window_extent() for text in axis.texts]
+    for line in axis.lines:
+        if len(ends := line.get_ydata()) != 2 or ends[0] != ends[1]:
+            continue  # a dot, or a cap of a bar
+        y = axis.transData.transform((0, ends[0]))[1]
+        taken.append(Bbox.from_extents(axis.bbox.x0, y, axis.bbox.x1, y).padded(2 * pixels))
     written = []
     for one in (point for point in points if point.name):
         text = axis.annotate(one.name, (one.x, one.y), size=size, color=one.colour)
