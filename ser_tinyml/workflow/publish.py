@@ -46,7 +46,9 @@ FOLDERS = {  # these become exactly what the run made
 }
 READMES = ("README.md", f"{FIRMWARE}/README.md", "models/README.md", "data/README.md")
 DOCS = "docs"
-IMAGES = "images"  # no picture but those that a README or a page of the docs shows, or the card
+IMAGES = (
+    "images"  # no picture but those that a README, a page of the docs, a notebook or the card shows
+)
 PICTURE = re.compile(rb"\bimages/([\w.-]+\.png)")
 METRICS = f"{MODELS}/metrics.json"
 INDEX = STAGES[0]  # which the stages of research follow
@@ -277,7 +279,8 @@ def _notebooks(
 def _shown(root: Path, card: bytes) -> list[str]:
     """Names of the pictures in images/ that a README, the docs or the model card show."""
     places = [path for path in (root / name for name in READMES) if path.is_file()]
-    texts = [card, *(path.read_bytes() for path in [*places, *(root / DOCS).glob("*.md")])]
+    places += [*(root / DOCS).glob("*.md"), *(root / "notebooks").glob("*.ipynb")]
+    texts = [card, *(path.read_bytes() for path in places)]
     return sorted({name.decode() for text in texts for name in PICTURE.findall(text)})
 
 

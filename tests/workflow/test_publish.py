@@ -243,13 +243,15 @@ def test_what_an_earlier_run_put_there_goes_and_what_people_put_there_stays(root
     files.write_text(root / "images" / "shown.png", "not made by this run")
     files.write_text(root / "images" / "board.png", "a photograph")
     files.write_text(root / "models" / "README.md", "text")
-    files.write_json(
-        root / "models" / "metrics.json", {"run": {"images": ["old.png", "shown.png"]}}
-    )
+    files.write_text(root / "images" / "in_a_notebook.png", "shown by a notebook alone")
+    files.write_text(root / "notebooks" / "99_more.ipynb", "![](../images/in_a_notebook.png)")
+    listed = ["old.png", "shown.png", "in_a_notebook.png"]
+    files.write_json(root / "models" / "metrics.json", {"run": {"images": listed}})
     changed = put(root)
     assert {"images/old.png", "firmware/arduino_nano33/src/model/old.cpp"} <= set(changed)
     assert [path.name for path in root.rglob("old.*")] == []
     assert (root / "images" / "shown.png").is_file()
+    assert (root / "images" / "in_a_notebook.png").is_file()
     assert (root / "images" / "board.png").is_file() and (root / "models/README.md").is_file()
 
 
