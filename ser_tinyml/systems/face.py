@@ -182,6 +182,8 @@ class Test:
         in it everywhere. The others have lines of their own.
     settings
         Of the trainings for this test, where they are others than the system's.
+    pretrained
+        Whether these trainings begin from the system's pretraining, if it has one.
     """
 
     __test__ = False  # pytest takes classes of this name for its own
@@ -191,6 +193,7 @@ class Test:
     source: str = ""
     counted: tuple[str, ...] = ()
     settings: Any = None
+    pretrained: bool = True
 
 
 def as_they_are(clips: pd.DataFrame, song: Path | None) -> pd.DataFrame:

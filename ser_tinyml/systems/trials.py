@@ -167,8 +167,9 @@ def run(
         _planned(system, clips, features, quick=quick, **where, **which)
         for which in _each(system, tests or list(system.tests), test_folds, seeds)
     ]
-    sooner = [before] if before else []
-    _check_before(sooner, planned)
+    after = [trial for trial in planned if trial.before]
+    sooner = [before] if before and after else []
+    _check_before(sooner, after)
     _side_by_side(run_pretraining, _missing(sooner), jobs=jobs, progress=progress)
     _side_by_side(run_trial, _missing(planned), jobs=jobs, progress=progress)
     first = [trial for trial in planned if trial.seed == seeds[0]]
@@ -204,6 +205,7 @@ def _planned(
     fold: int,
     seed: int,
 ) -> Trial:
+    before = before if system.tests[test].pretrained else None
     count = len(system.versions)
     given = {**BESIDE, "augmented_rows": count, **system.tests[test].rows}
     row_plan = RowPlan.of({**given, "test_fold": fold, "seed": seed})

@@ -97,6 +97,31 @@ def test_what_a_model_learns_before_is_learned_once_and_from_others(
         assert len(began) == count
 
 
+def test_a_test_may_leave_the_pretraining_out(system, material) -> None:
+    began = []
+
+    def train(lesson, settings):
+        began.append(lesson.before)
+        return small.train(lesson, settings)
+
+    pretraining = face.Pretraining(
+        clips=lambda clips: clips[clips["corpus"] == "SAVEE"].reset_index(drop=True),
+        class_set=small.CLASSES,
+        train=train,
+    )
+    ours = replace(
+        system, name="without", train=train, pretraining=pretraining,
+        clips=lambda clips, song: clips[clips["corpus"] == "RAVDESS"].reset_index(drop=True),
+        tests={**system.tests, PUBLISHED: replace(system.tests[PUBLISHED], pretrained=False)},
+    )  # fmt: skip
+    with small.registered(ours):
+        alone = trials.run(ours, material, tests=[PUBLISHED], jobs=1, progress=False)
+        assert began == [None] and alone[0].before is None  # and nothing was trained before it
+        both = trials.run(ours, material, test_folds=[0], jobs=1, progress=False)
+    assert [trial.before is None for trial in both] == [True, False]
+    assert began[1:] == [None, both[1].before] and both[0].folder == alone[0].folder
+
+
 def test_a_test_may_have_settings_of_its_own(system, material) -> None:
     own = replace(system.settings, sharpness=system.settings.sharpness + 1)
     tests = {**system.tests, PUBLISHED: replace(system.tests[PUBLISHED], settings=own)}
