@@ -148,7 +148,7 @@ def _changes(axis: Axes, table: pd.DataFrame, *, base: str, colours: dict[str, s
     axis.set(
         xlabel=f"points of UAR from the default, {reference:.3f}",
         ylim=(-0.7, len(shown) - 0.3),
-        title="One change at a time",
+        title="Each line against the default",
     )
 
 

@@ -184,10 +184,9 @@ def effects(table: pd.DataFrame) -> Figure:
 def _effects_of(axes: Axes, own: pd.DataFrame, names: Sequence[str]) -> None:
     """One measure: a line an emotion."""
     axes.axvline(0, color="0.3", linewidth=1)
-    for place, (emotion, colour) in enumerate(colours_of(list(own.index)).items()):
-        line = own.loc[emotion]
-        axes.hlines(place, line["low"], line["high"], color=colour, linewidth=6, alpha=0.5)
-        axes.plot(line["d"], place, "o", color=colour, markersize=7)
+    for place, (_, line) in enumerate(own.iterrows()):  # the colours are those of the corpora
+        axes.hlines(place, line["low"], line["high"], color="0.4", linewidth=6, alpha=0.4)
+        axes.plot(line["d"], place, "o", color="0.2", markersize=7)
         for name in names:
             axes.plot(line[f"d {name}"], place + 0.3, ".", color=corpora.colour(name), markersize=5)
     axes.grid(visible=False, axis="y")
