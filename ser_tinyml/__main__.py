@@ -85,7 +85,7 @@ def _run(options: argparse.Namespace) -> int | None:
             raise
         print(
             f"error: {options.command.name}: expected {error.name} to be installed, found it is "
-            f"not: pip install 'ser-tinyml[{options.command.extra}]'",
+            f'not: pip install "ser-tinyml[{options.command.extra}]"',
             file=sys.stderr,
         )
     return FAILED

@@ -101,7 +101,7 @@ def test_wrong_usage(capsys):
             ModuleNotFoundError("No module named 'librosa'", name="librosa"),
             1,
             "error: publish: expected librosa to be installed, found it is not: "
-            "pip install 'ser-tinyml[pipeline]'",
+            'pip install "ser-tinyml[pipeline]"',
         ),
         (KeyboardInterrupt("stopped in 03_train"), 130, "\nstopped in 03_train"),
         (KeyboardInterrupt(), 130, "\nstopped"),

@@ -118,7 +118,7 @@ def test_its_virtual_board_passes_every_golden_clip(installed, clip):
         ("run", "run: expected the repository, with its notebooks, found the installed package"),
         (
             "download RAVDESS",
-            "to be installed, found it is not: pip install 'ser-tinyml[pipeline]'",
+            'to be installed, found it is not: pip install "ser-tinyml[pipeline]"',
         ),
     ],
 )

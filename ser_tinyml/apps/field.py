@@ -177,7 +177,7 @@ def _from_onnx(system: System, path: Path, shape: Sequence[int]) -> Runner:
     if importlib.util.find_spec("openvino") is None:
         raise DataError(
             f"{path}: expected openvino to be installed, found it is not: "
-            "pip install 'ser-tinyml[spectrogram]'"
+            'pip install "ser-tinyml[spectrogram]"'
         )
     beside = path.with_name(face.LABELS)
     own = labels.class_names(system.tests[PUBLISHED].rows["class_set"])

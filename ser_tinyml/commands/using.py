@@ -167,7 +167,7 @@ def _page(options: argparse.Namespace) -> int:
     if importlib.util.find_spec("streamlit") is None:
         raise DataError(
             "page: expected streamlit to be installed, found it is not: "
-            "pip install 'ser-tinyml[page]'"
+            'pip install "ser-tinyml[page]"'
         )
     return page.serve(host=options.host, port=options.port)
 

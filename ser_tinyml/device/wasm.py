@@ -52,7 +52,7 @@ def build(model: str | Path = MODEL) -> Path:
     except PackageNotFoundError as error:
         raise BoardError(
             f"{COMPILER}: expected it to be installed, which compiles for browsers, found it is "
-            "not: pip install 'ser-tinyml[site]'"
+            'not: in the repository pip install -e ".[site,adapt]"'
         ) from error
     sources = texts(PROGRAM, model)
     key = files.sha256_json([sources, list(FLAGS), compiler])[:16]

@@ -78,7 +78,7 @@ class Encoder:
         except ImportError as error:
             raise DataError(
                 "teacher: expected the package ctranslate2, found none: "
-                "pip install 'ser-tinyml[teacher]'"
+                'pip install "ser-tinyml[teacher]"'
             ) from error
         path = _model(Path(folder))
         parts = {MODEL: io.BytesIO(first_layers(path.read_bytes(), layers, name=str(path)))}

@@ -49,7 +49,8 @@ class PortableRuntime(TfliteRuntime):
         if not Path(module).is_file():
             raise DataError(
                 f"{module}: expected the firmware for this computer, found no such file: install "
-                "the wheel of a release, or pip install 'ser-tinyml[site]' and ser-tinyml site"
+                'the wheel of a release, or in the repository pip install -e ".[site,adapt]", then '
+                "ser-tinyml site"
             )
         self._core = _Core(Path(module))
         if self._core.model_id != release.model_id:

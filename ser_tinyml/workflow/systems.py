@@ -166,7 +166,7 @@ def left_out(system: System) -> list[str]:
     """A line for each export that cannot be made here."""
     return [
         f"{system.name}: {name} is left out: expected {', '.join(missing)} to be installed"
-        + (f": pip install 'ser-tinyml[{system.extra}]'" if export.modules else "")
+        + (f': pip install "ser-tinyml[{system.extra}]"' if export.modules else "")
         for name, export in system.exports.items()
         if (missing := export.missing())
     ]

@@ -49,7 +49,7 @@ def test_the_number_of_processes_is_the_masters():
 
 def test_what_is_missing_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(DataError, match=r"pip install 'ser-tinyml\[spark\]'"):
+    with pytest.raises(DataError, match=r'pip install "ser-tinyml\[spark\]"'):
         with session.session(log=tmp_path / "log"):
             pass
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)

@@ -40,7 +40,7 @@ def test_a_table_of_systems_grows_and_keeps_the_lines_of_others(run_dir, capsys)
     }
     said = capsys.readouterr().out
     assert "small: else is left out: expected no_such_module to be installed" in said
-    assert "pip install 'ser-tinyml[small]'" in said
+    assert 'pip install "ser-tinyml[small]"' in said
     other = replace(small.SYSTEM, name="other", title="Another", exports={})
     with small.registered(other):
         both = systems.run(run_dir, recordings=given["recordings"], name="other", seeds=[0, 1])

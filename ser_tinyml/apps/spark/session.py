@@ -178,7 +178,7 @@ def _check_installed() -> None:
     if importlib.util.find_spec("pyspark") is None:
         raise DataError(
             "spark: expected pyspark to be installed, found it is not: "
-            "pip install 'ser-tinyml[spark]'"
+            'pip install "ser-tinyml[spark]"'
         )
     home = os.environ.get("JAVA_HOME")
     if not shutil.which("java", path=home and f"{home}/bin"):

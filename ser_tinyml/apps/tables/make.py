@@ -19,7 +19,7 @@ from ser_tinyml.plots.style import colours_of
 from ser_tinyml.tflite import release
 from ser_tinyml.tflite.release import Release
 
-NO_PARQUET = "no Parquet: pip install 'ser-tinyml[analysis]' brings what writes it"
+NO_PARQUET = 'no Parquet: pip install "ser-tinyml[analysis]" brings what writes it'
 
 
 def make(

@@ -29,7 +29,12 @@ def export(release: Release) -> Figure:
         ),
         (FEATURES, f"{steps} steps of {inputs}", "feature_settings.h", "lengths, bands, ranges"),
         ("", "", "feature_tables.cpp", f"window {tables.window.size}, bands {taps} weights"),
-        (NORMALISATION, f"{inputs} means", "feature_tables.cpp", f"{inputs} means and deviations"),
+        (
+            NORMALISATION,
+            f"{inputs} means",
+            "feature_tables.cpp",
+            f"{inputs} means, deviations, 1 / deviations",
+        ),
         (LABELS, ", ".join(release.labels), "labels.h", "names and colours"),
         (DECISION, f"threshold {release.threshold:.3f}", "labels.h", "when to say unsure"),
         ("listening.py", "gate and decision", "listening.h", "their numbers, in frames"),

@@ -71,10 +71,9 @@ def _product(axis: Axes, tensor: network.Tensor, one: network.Product) -> None:
     box(axis, (4.45, 1.45), times, size=(3.1, 0.95), colour=GATE)
     shift = one.rescaling.left - one.rescaling.right
     factor = one.rescaling.multiplier / 2**31 * 2.0**shift
-    rescaled = (
-        f"× {one.rescaling.multiplier} / 2^31\nthen a shift by {shift:+d} bits\n"
-        f"together × {factor:.4f}"
-    )
+    parts = [f"a shift by {shift:+d} bits", f"× {one.rescaling.multiplier} / 2^31"]
+    first, then = parts if shift > 0 else parts[::-1]  # as the kernel does it: rounding comes last
+    rescaled = f"{first}, then\n{then}\ntogether × {factor:.4f}"
     box(axis, (7.7, 1.45), rescaled, size=(2.1, 0.95), colour=STATE)
     gate = f"int16: {one.gate}\nstands for {one.gate * GATE_SCALE:.3f}"
     box(axis, (9.95, 1.45), gate, size=(1.6, 0.95), colour=RESULT)
@@ -83,7 +82,7 @@ def _product(axis: Axes, tensor: network.Tensor, one: network.Product) -> None:
     arrow(axis, (6.0, 1.45), (6.65, 1.45))
     arrow(axis, (8.75, 1.45), (9.15, 1.45))
     axis.text(1.3, 0.28, f"weights: s = {one.weight_scale:.6f}, z = 0", ha="center", size=9)
-    axis.text(7.7, 2.05, "the multiplier and the shift", ha="center", size=9)
+    axis.text(7.7, 2.05, "the shift and the multiplier", ha="center", size=9)
     table = (
         f"one unit = 2^{round(np.log2(GATE_SCALE))}; σ and tanh are tables,\n"
         f"one unit of what they give = 2^{round(np.log2(UNIT_SCALE))}"
