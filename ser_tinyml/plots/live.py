@@ -58,7 +58,7 @@ def listening(
     decisions = [(d["second"], d["label"]) for d in hearing.decisions if d["second"] >= start]
     threshold = board.status["threshold"]
     draw_probabilities(rows[3], board.labels, curves, decisions, threshold=threshold)
-    rows[0].set_title(title or "The microphone of the board")
+    rows[0].set_title(title or "What the board hears")
     rows[-1].set(xlabel="time (s)", xlim=(start, end))
     return figure
 
