@@ -45,8 +45,7 @@ def listening(
     figure, rows = plt.subplots(4, 1, figsize=(11, 8.2), sharex=True, height_ratios=(2, 2, 3, 3))
     samples = hearing.samples[round(start * hearing.rate) :] / 32768
     draw_waveform(rows[0], samples, hearing.rate, start_s=start)
-    shown = [(max(a, start), min(b, end), said) for a, b, said in spoken]
-    draw_spoken(rows[0], [one for one in shown if one[0] < one[1]])
+    draw_spoken(rows[0], spoken, start=start, end=end)
     if hearing.levels:
         seconds, level, floor, speech = map(np.array, zip(*hearing.levels, strict=True))
         draw_level(rows[1], seconds, level, floor, {"speech": speech})
@@ -84,22 +83,29 @@ def draw_waveform(axis: Axes, samples: np.ndarray, rate: int, *, start_s: float 
     axis.set_ylabel("amplitude")
 
 
-def draw_spoken(axis: Axes, spoken: Iterable[tuple[float, float, str]]) -> None:
+def draw_spoken(
+    axis: Axes, spoken: Iterable[tuple[float, float, str]], *, start: float, end: float
+) -> None:
     """Mark what was spoken, and write above it the emotion that was meant.
 
     Parameters
     ----------
     spoken
         Begin and end in seconds, and the emotion.
+    start, end
+        Seconds that the axis shows: what lies across one of them is named inside.
     """
-    spoken = list(spoken)
+    spoken = [one for one in spoken if one[0] < end and one[1] > start]
     colours = colours_of([emotion for *_, emotion in spoken])
     bottom, top = axis.get_ylim()
     axis.set_ylim(bottom, top + 0.25 * (top - bottom) * bool(spoken))
-    for begin, end, emotion in spoken:
-        axis.axvspan(begin, end, color=colours[emotion], alpha=0.2, linewidth=0)
-        where = {"ha": "center", "va": "bottom", "fontsize": 9, "clip_on": True}
-        axis.text((begin + end) / 2, top, emotion, color=".15", **where)
+    for first, last, emotion in spoken:
+        axis.axvspan(max(first, start), min(last, end), color=colours[emotion], alpha=0.2, lw=0)
+        place, side = (first + last) / 2, "center"
+        if first < start or last > end:
+            place, side = (end, "right") if last > end else (start, "left")
+        where = {"ha": side, "va": "bottom", "fontsize": 9, "clip_on": True}
+        axis.text(place, top, emotion, color=".15", **where)
     if spoken:
         axis.plot([], [], color="#8c8c8c", alpha=0.4, linewidth=6, label="what was meant")
         axis.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)

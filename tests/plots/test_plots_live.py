@@ -33,5 +33,27 @@ def test_a_board_that_measured_nothing_was_not_busy() -> None:
 
 def test_the_legend_of_what_was_spoken_says_that_it_was_meant() -> None:
     _, axis = plt.subplots()
-    live.draw_spoken(axis, [(0.0, 1.0, "happy")])
+    live.draw_spoken(axis, [(0.0, 1.0, "happy")], start=0.0, end=2.0)
     assert [text.get_text() for text in axis.get_legend().get_texts()] == ["what was meant"]
+
+
+def test_what_was_cut_off_at_an_edge_is_named_inside_the_frame() -> None:
+    figure, axis = plt.subplots(figsize=(8, 2))
+    spoken = [
+        (0.0, 3.2, "surprise"),
+        (5.0, 6.0, "happy"),
+        (12.8, 15.0, "sad"),
+        (20.0, 21.0, "fear"),
+    ]
+    live.draw_spoken(axis, spoken, start=3.0, end=13.0)
+    axis.set_xlim(3.0, 13.0)
+    figure.canvas.draw()
+    assert [text.get_text() for text in axis.texts] == ["surprise", "happy", "sad"]
+    frame = axis.get_window_extent()
+    for text in axis.texts:
+        assert (
+            frame.x0 - 1
+            <= text.get_window_extent().x0
+            <= text.get_window_extent().x1
+            <= frame.x1 + 1
+        )
