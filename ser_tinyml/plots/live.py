@@ -84,7 +84,11 @@ def draw_waveform(axis: Axes, samples: np.ndarray, rate: int, *, start_s: float 
 
 
 def draw_spoken(
-    axis: Axes, spoken: Iterable[tuple[float, float, str]], *, start: float, end: float
+    axis: Axes,
+    spoken: Iterable[tuple[float, float, str]],
+    *,
+    start: float = -np.inf,
+    end: float = np.inf,
 ) -> None:
     """Mark what was spoken, and write above it the emotion that was meant.
 
