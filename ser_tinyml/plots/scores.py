@@ -377,6 +377,8 @@ def enrolment(table: pd.DataFrame) -> Figure:
     first = points["condition"].iloc[0]
     _gains(left, points[points["condition"] == first], of="part")
     _gains(right, points[points["part"] == points["part"].iloc[0]], of="condition")
+    low, high = left.get_xlim()  # of both panels
+    left.set_xlim(low, high + 0.25 * (high - low))  # for the column of numbers
     left.set_title("Who is enrolled")
     right.set_title(f"How the sentences were heard, {points['part'].iloc[0]}")
     return figure
@@ -400,7 +402,5 @@ def _gains(axis: Axes, points: pd.DataFrame, *, of: str) -> None:
     axis.set_yticks(range(len(names)), names)
     axis.invert_yaxis()
     axis.axvline(0, color="0.3", linewidth=1)
-    low, high = axis.get_xlim()
-    axis.set_xlim(low, high + 0.25 * (high - low))  # for the column of numbers
     axis.set_title("mean", loc="right", size="medium")
     axis.set_xlabel("points of UAR won")

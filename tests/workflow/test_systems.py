@@ -12,6 +12,7 @@ import small_systems as small
 from ser_tinyml import __main__ as command_line
 from ser_tinyml import files
 from ser_tinyml.files import DataError, plain_numbers
+from ser_tinyml.provenance import ROOT
 from ser_tinyml.systems import light, registry, trials
 from ser_tinyml.workflow import pipeline, systems
 from ser_tinyml.workflow.runs import Run
@@ -70,6 +71,22 @@ def test_the_table_goes_into_the_docs(run_dir, tmp_path) -> None:
     assert [line for line in both if line["system"] == "small"] == known
     assert [line["title"] for line in both if line["system"] == "other"] == ["Another"] * len(table)
     assert "| Another |" in (text := place.read_text()) and f"| {table['title'][0]} |" in text
+
+
+def test_what_is_published_keeps_the_bars_of_the_systems() -> None:
+    table = pd.DataFrame(files.read_json(ROOT / "models" / "systems.json"))
+    lines = table.set_index(["system", "test", "part", "kind"])
+    looks = lines.loc[("spectrogram", "published", "all", "float")]
+    assert looks["accuracy"] >= 0.85
+    assert lines.loc[("spectrogram", "speakers", "pooled", "float"), "uar"] >= 0.58
+    assert lines.loc[("conv162", "published", "all", "float"), "accuracy"] >= 0.61
+    assert lines.loc[("light_mlp", "published", "all", "c"), "weighted_f1"] >= 0.58
+    on_board = table[table["system"].str.startswith("light_") & (table["kind"] == "c")]
+    assert len(on_board) > 30 and (on_board["same"] >= 0.995).all()
+    assert (on_board["milliseconds"] <= 50).all()
+    assert (on_board["flash_bytes"] <= 256 * 1024).all()
+    assert (on_board["ram_bytes"] <= 64 * 1024).all()
+    assert table["recordings"].nunique() == 1
 
 
 def test_lines_of_other_recordings_stand_in_no_table(run_dir, tmp_path, capsys) -> None:
