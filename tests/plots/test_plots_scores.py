@@ -216,3 +216,24 @@ def test_models_under_unlike_conditions_share_a_picture() -> None:
     labels = [text.get_text() for text in figure.axes[2].texts]
     assert sum(label not in ("", "nan") for label in labels) == 5 + 3
     figure.canvas.draw()
+
+
+def test_no_dot_of_the_enrolment_lies_outside_or_under_the_column_of_means() -> None:
+    lines = [
+        {"part": part, "condition": heard, "fold": fold, "seed": 0, "before": 0.6, "after": after}
+        for part, heard, gains in (
+            ("pooled", "clean", (0.61, 0.63)),
+            ("TESS", "clean", (0.62, 0.65)),
+            ("pooled", "room", (0.50, 0.72)),  # wider than what the left panel shows
+        )
+        for fold, after in enumerate(gains)
+    ]
+    figure = plots.enrolment(pd.DataFrame(lines))
+    figure.canvas.draw()
+    for axis in figure.axes:
+        low, high = axis.get_xlim()
+        dots = [x for line in axis.lines if line.get_marker() == "o" for x in line.get_xdata()]
+        column = min(text.get_window_extent().x0 for text in axis.texts)
+        assert dots and low < min(dots)
+        assert axis.transData.transform((max(dots), 0))[0] < column
+    assert max(dots) == pytest.approx(12)
