@@ -29,7 +29,7 @@ GROUPS = {
         upkeep.PITCH,
         upkeep.PUBLISH,
         upkeep.RESULTS,
-        upkeep.DIAGRAMS,
+        upkeep.PICTURES,
     ),
 }
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130  # 130 is what shells say of what Ctrl-C ended

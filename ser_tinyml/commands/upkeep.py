@@ -239,24 +239,23 @@ RESULTS = Command(
 )
 
 
-def _diagrams(options: argparse.Namespace) -> None:
-    from ser_tinyml.plots import diagrams, style
+def _pictures(options: argparse.Namespace) -> None:
     from ser_tinyml.provenance import ROOT
-    from ser_tinyml.tflite.release import Release
+    from ser_tinyml.workflow import results
 
-    style.use()
-    for path in diagrams.write(ROOT / "images", Release.load()):
+    for path in results.draw():
         print(path.relative_to(ROOT).as_posix())
 
 
-DIAGRAMS = Command(
-    name="diagrams",
-    summary="draw the diagrams of the notebooks from the released model",
+PICTURES = Command(
+    name="pictures",
+    summary="draw the pictures that need no run, from what is published",
     description="Draws into images/ what the notebooks explain: a step of the LSTM, the int8 "
     "arithmetic, the exported files and the stream on the board, with the numbers of the released "
-    "model; two ways to split clips; and effect sizes.",
-    examples=("diagrams",),
+    "model; two ways to split clips; and effect sizes. And the pictures of published tables: tests "
+    "at random, ablations, and all systems side by side.",
+    examples=("pictures",),
     options=lambda parser: None,
-    run=_diagrams,
+    run=_pictures,
     in_checkout=True,
 )

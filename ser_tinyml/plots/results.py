@@ -174,6 +174,7 @@ COST_AXES = {  # column of the table: name of the axis, and by how much it is di
     "milliseconds": ("ms from the last sample to the answer", 1.0),
     "millijoules": ("mJ of the processor, for a clip of 2 s", 1.0),
 }
+NOT_ON_BOARD = "not on the board with its features"  # one place beside the next
 OVER = re.compile(r" over [^(]*(?= \()| over [^(]*$")  # what a system looks at
 NUMBERS = re.compile(r" over (\d+) [^(]*$")  # how many numbers it looks at, where that is its name
 FAMILIES = {  # beginning of a system's name: colour
@@ -226,7 +227,7 @@ def costs(
             points[panel].append(_costing(axes[panel], place, line, filled=True, **about))
     for place, (_, line) in enumerate(others.iterrows()):
         points[-1].append(_costing(axes[3], place, line, filled=False, **about))
-    axes[3].set(xticks=[], xlim=(-1, max(len(others), 1)), xlabel="not on the board")
+    axes[3].set(xticks=[], xlim=(-1, max(len(others), 1)), xlabel=NOT_ON_BOARD)
     _levels(axes, {"guessing": (1 / n_classes, ":"), "a single listener": (people, "--")})
     figure.supylabel(f"UAR on speakers never heard, {n_classes} classes (%)", size="medium")
     axes[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=""))

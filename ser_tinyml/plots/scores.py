@@ -160,14 +160,24 @@ def _cost(
     colours: dict[str, str],
     cost: tuple[str, str, float],
 ) -> list[Point]:
-    """UAR against a cost, of the default and of the changes that move the cost: to be named."""
+    """UAR against a cost, of the default and of the changes that move the cost: to be named.
+
+    Beside a change of another change ("long, taught, LSTM 256/128") that one is shown, too.
+    """
     column, label, scale = cost
     at = table[table["name"] == base].iloc[0]
+    by_name = table.set_index("name")
     points = []
     for line in table[table[column] != at[column]].to_dict("records"):
         place = (line[column] / scale, line["uar"])
         axis.plot(*place, "o", color=colours[line["group"]], alpha=0.8)
         points.append((place, _short(line["name"])))
+        plainer = line["name"].rpartition(", ")[0]
+        if plainer in by_name.index:  # what it differs from in one thing: not from the default
+            other = by_name.loc[plainer]
+            place = (other[column] / scale, other["uar"])
+            axis.plot(*place, "o", color=colours[other["group"]], alpha=0.8)
+            points.append((place, plainer))
     place = (at[column] / scale, at["uar"])
     axis.plot(*place, "o", ms=12, mfc="none", mec="black", mew=1.5)
     points.append((place, base))

@@ -46,7 +46,7 @@ FOLDERS = {  # these become exactly what the run made
 }
 READMES = ("README.md", f"{FIRMWARE}/README.md", "models/README.md", "data/README.md")
 DOCS = "docs"
-IMAGES = "images"  # no picture but those that a text shows: README, docs, notebook, card
+IMAGES = results.IMAGES  # no picture but those that a text shows: README, docs, notebook, card
 PICTURE = re.compile(rb"\bimages/([\w.-]+\.png)")
 METRICS = f"{MODELS}/metrics.json"
 INDEX = STAGES[0]  # which the stages of research follow

@@ -59,12 +59,12 @@ def publish_emulated(metrics: dict[str, Any], *, root: Path = ROOT) -> None:
     sentence = (
         "The net has two engines, with the same answers to the bit: engine 1 (`tflm`), the "
         "default, is TFLite Micro with code of ours for the LSTM, engine 2 (`direct`) is plain "
-        f"C++. A step with its features, due every {every_ms:.0f} ms, takes "
-        f"{every_ms * tflm['share']:.1f} (without the library around its layers) and "
-        f"{every_ms * metrics['share']:.1f} ms. That is "
-        f"{100 * tflm['share']:.0f} % and {100 * metrics['share']:.0f} % of the processor, an "
-        "emulated Cortex-M4F at 64 MHz (`make emulate`). A real board also waits for its memory, "
-        "and is slower."
+        f"C++. A step of the net with the features of its two frames is due every {every_ms:.0f} "
+        f"ms. It takes {every_ms * tflm['share']:.1f} ms with engine 1 (the library around the "
+        f"layers not counted) and {every_ms * metrics['share']:.1f} ms with engine 2, of which "
+        f"{metrics['answer_ms']:.1f} come after the last sample. That is "
+        f"{100 * tflm['share']:.0f} % and {100 * metrics['share']:.0f} % of an emulated "
+        "Cortex-M4F at 64 MHz (`make emulate`). A real board waits for its memory, and is slower."
     )
     put(f"```text\n{table(metrics)}\n```", name="emulate", root=root)
     put(sentence, name="emulated", root=root)

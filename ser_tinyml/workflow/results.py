@@ -1,4 +1,4 @@
-"""Finished runs side by side: one table for the README, one picture, one file of numbers."""
+"""Runs side by side, in tables and one file of numbers; and pictures of what is published."""
 
 from __future__ import annotations
 
@@ -6,23 +6,30 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from ser_tinyml import files, metrics
 from ser_tinyml.data import corpora, splits
+from ser_tinyml.evaluation import ablations
 from ser_tinyml.evaluation.trials import POOL
 from ser_tinyml.files import DataError, plain_numbers
+from ser_tinyml.plots import diagrams, style
 from ser_tinyml.plots import results as plots
-from ser_tinyml.plots import style
+from ser_tinyml.plots import scores as score_plots
 from ser_tinyml.provenance import ROOT
 from ser_tinyml.sound import degrade
+from ser_tinyml.systems import registry
+from ser_tinyml.tflite.release import Release
 from ser_tinyml.workflow import readme
 from ser_tinyml.workflow.parameters import EXPERIMENTS
 from ser_tinyml.workflow.runs import Run
-from ser_tinyml.workflow.stages import RESEARCH
+from ser_tinyml.workflow.stages import COMPARE, RESEARCH
 
-EVALUATION = RESEARCH[0]
+IMAGES = "images"
+EVALUATION, ABLATIONS = RESEARCH[:2]
 RUNS = ("published", "clip_random", "seven_random", "release")  # in the order of the tables
 SCORES = (  # of a part of an evaluation
     *("uar", "uar_std", "float_uar", "accuracy", "macro_f1"),
@@ -234,8 +241,9 @@ def card_section(found: dict[str, Any]) -> str:
         [
             *lines,
             "",
-            f"- Calibration: its probabilities are off by {100 * unsure['ece']:.1f} points on "
-            f"average. With the threshold, {_percent(unsure['coverage'])} are answered, and "
+            f"- Calibration: the probabilities of a net are off by {_off(found['unsure']):.1f} "
+            f"points on average ({100 * unsure['ece']:.1f}, all nets counted together). With the "
+            f"threshold, {_percent(unsure['coverage'])} are answered, and "
             f"{_percent(unsure['answered_accuracy'])} of the answers are right.",
             f"- Streaming, as on the board: UAR {live['uar']:.3f}, "
             f"{_percent(live['answered'])} answered, of these "
@@ -253,6 +261,11 @@ def card_section(found: dict[str, Any]) -> str:
             "",
         ]
     )
+
+
+def _off(unsure: dict[str, Any]) -> float:
+    """The calibration error of a net of the folds, in points, the mean of all of them."""
+    return 100 * float(np.mean([line["ece"] for name, line in unsure.items() if name != "all"]))
 
 
 def _sounds(kinds: Iterable[str]) -> str:
@@ -367,7 +380,41 @@ def publish(run_dirs: Sequence[str | Path], *, root: Path = ROOT) -> pd.DataFram
     results = [*QUOTED, *sorted([*others, *lines], key=_order)]
     files.write_json(place, results)
     style.use()
-    style.save(plots.by_test(four_classes(results)), root / "images" / "results.png")
+    style.save(plots.by_test(four_classes(results)), root / IMAGES / "results.png")
     readme.put(markdown(results), name="results", root=root)
     readme.put(evaluation_markdown(results), name="evaluation", root=root)
     return pd.DataFrame(results)
+
+
+def pictures(root: Path = ROOT) -> dict[str, Figure]:
+    """Pictures of tables, by the names of their files in images/.
+
+    Their numbers stand in models/results.json and models/metrics.json; no run and no recordings are
+    needed. Notebooks 08 and 14 draw the same from a run.
+    """
+    known = files.read_json(root / "models" / "metrics.json")
+    table = pd.DataFrame(known[COMPARE]["systems"]).set_index("system")
+    nets = [name for name in table.index if name.startswith("lstm")]
+    shown = table[table.index.isin([*nets, *registry.in_tables()])]
+    changed = pd.DataFrame(known[ABLATIONS]["ablations"])
+    return {
+        "results": plots.by_test(four_classes(files.read_json(root / "models" / "results.json"))),
+        "ablations": score_plots.ablations(changed, base=ablations.BASE),
+        "compare": plots.costs(shown, part=POOL, named=list(shown.index)),
+    }
+
+
+def draw(root: Path = ROOT) -> list[Path]:
+    """Draw the diagrams of the released model and the pictures of tables into images/.
+
+    Returns
+    -------
+    paths
+        Of the pictures, and of the note that names the model of the diagrams.
+    """
+    style.use()
+    paths = diagrams.write(root / IMAGES, Release.load(root / "models"))
+    for name, figure in pictures(root).items():
+        paths.append(style.save(figure, root / IMAGES / f"{name}.png"))
+        plt.close(figure)
+    return paths

@@ -100,8 +100,9 @@ def test_the_model_card_says_what_the_evaluation_found() -> None:
         "| TESS",
     ]
     assert card[-7:] == [
-        "- Calibration: its probabilities are off by 3.1 points on average. With the threshold, "
-        "50 % are answered, and 84 % of the answers are right.",
+        "- Calibration: the probabilities of a net are off by 5.0 points on average (3.1, all nets "
+        "counted together). With the threshold, 50 % are answered, and 84 % of the answers are "
+        "right.",
         "- Streaming, as on the board: UAR 0.650, 40 % answered, of these 80 % right; "
         "0.52 s from the end of speech to the decision (median).",
         "- False alarms: 3.0 in an hour of hum.",
@@ -126,7 +127,7 @@ def test_a_model_card_of_one_trial_that_answered_nothing() -> None:
         {
             **EVALUATION,
             "summary": {"pooled": part(0.5, folds=1, n=9, std=None)},
-            "unsure": {"all": nothing},
+            "unsure": {"fold 0, seed 0": nothing, "all": nothing},
             "streaming": silent,
         }
     )

@@ -60,8 +60,8 @@ def known() -> dict[str, str]:
         "development": f"score {percent(choices['development folds'])}",
         "others": percent(choices["other folds"]),
         "listener": f"UAR {percent(people['one listener']['uar'])}",
-        "listeners": f"in {percent(people['all listeners, by majority']['uar'])}",
-        "net": f"this net in {percent(people['the net']['uar'])}",
+        "listeners": f"has {percent(people['all listeners, by majority']['uar'])}",
+        "net": f"this net {percent(people['the net']['uar'])}",
         "agreed": f"is right in {percent(people['the net']['uar_agreed_80'])}",
         "answered": f"{unsure['coverage']:.0%} of the clips".replace("%", " %"),
         "right": f"{unsure['answered_accuracy']:.0%} of these answers".replace("%", " %"),
@@ -83,11 +83,14 @@ def known() -> dict[str, str]:
         "confused": f"{percent(heard['confused'])} has another label",
         "one label": f"would be wrong in {percent(heard['same_label'])}",
         "on RAVDESS": f"it scores {percent(of_size['spectrogram']['RAVDESS'])}, the LSTM "
-        f"{percent(of_size['lstm_128_64']['RAVDESS'])}",
+        f"{percent(of_size['lstm_128_64']['RAVDESS'])}, with standard deviations over folds of "
+        f"{100 * of_size['spectrogram']['RAVDESS_sd']:.1f} and "
+        f"{100 * of_size['lstm_128_64']['RAVDESS_sd']:.1f} points",
         "larger": f"256/128 scores {larger['mean']:.1f} points more than 128/64, with a standard "
         f"deviation of {larger['std']:.1f} over ten pairs of trainings (so the mean "
-        f"of the ten has a standard error of {larger['std'] / larger['count'] ** 0.5:.1f}, and can "
-        f"be chance), and takes {flash['lstm_256_128']:.0f} kB",
+        "of the ten has a standard error of at least "
+        f"{larger['std'] / larger['count'] ** 0.5:.1f}, and can be chance), and takes "
+        f"{flash['lstm_256_128']:.0f} kB",
         "from seed to seed": f"moves by {100 * apart:.1f} points from seed to seed",
         "trained again": f"have {percent(found['summary']['pooled']['uar'])} (the table of the "
         f"folds), and the ten here {percent(of_size['lstm_128_64']['pooled'])}",

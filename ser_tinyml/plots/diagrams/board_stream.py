@@ -67,9 +67,9 @@ def _close_up(axis: Axes, config: FeatureConfig) -> None:
     hop_s, frames = seconds(1, config), _STEPS_SHOWN * config.stack
     for number in range(frames):
         left = 1000 * seconds(number, config)
-        colour = VALUE if number // config.stack % 2 == 0 else STATE
+        colour = VALUE if number // config.stack % 2 == 0 else "white"
         axis.barh(frames - number, 1000 * frame_s, left=left, height=0.8, color=colour, **_EDGE)
-        axis.text(left + 500 * frame_s, frames - number, f"frame {number + 1}", ha="center", **_MID)
+        axis.text(left + 3, frames - number, f"frame {number + 1}", ha="left", **_MID)
     for step in range(_STEPS_SHOWN):
         last = (step + 1) * config.stack - 1
         end = 1000 * (seconds(last, config) + frame_s)

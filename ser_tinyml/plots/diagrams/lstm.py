@@ -65,12 +65,12 @@ def _net(axis: Axes, found: list[network.Layer], release: Release) -> None:
     title = f"The whole net: {steps} steps a window, {total:,} parameters"
     axis.text(0.1, 1.35, title, weight="bold", size=12, va="center")
     texts = [f"{inputs} inputs\na step"]
-    texts += [f"{one.name}: {one.units}\n{one.parameters:,} parameters" for one in found]
-    texts.append(f"softmax: {len(release.labels)}\nprobabilities")
+    texts += [f"{one.name}: {one.units} units\n{one.parameters:,}\nparameters" for one in found]
+    texts.append(f"softmax:\n{len(release.labels)} probabilities")
     width = 10.8 / len(texts)
     for place, text in enumerate(texts):
         x = 0.1 + (place + 0.5) * width
         colour = RESULT if place == len(texts) - 1 else GATE if place else VALUE
-        box(axis, (x, 0.65), text, size=(width - 0.3, 0.7), colour=colour)
+        box(axis, (x, 0.65), text, size=(width - 0.3, 0.85), colour=colour)
         if place:
             arrow(axis, (x - width / 2 - 0.15, 0.65), (x - width / 2 + 0.15, 0.65))
