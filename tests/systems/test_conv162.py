@@ -223,9 +223,9 @@ def test_a_count_that_was_killed_does_not_stop_the_next(int8, tmp_path) -> None:
     conv_board.write(tmp_path, network, name="small")
     program = conv_board.emulated_program(tmp_path)
     code = (
-        "import os, sys, ser_tinyml.device.emulation.cycles as cycles\n"
-        "trace = cycles._trace(cycles.Path(sys.argv[1]))\n"
-        "next(trace)\n"
+        "import os, pathlib, sys\n"
+        "from ser_tinyml.device.emulation import trace\n"
+        "next(trace.instructions(pathlib.Path(sys.argv[1])))\n"
         "os._exit(9)"
     )
     for _ in range(2):

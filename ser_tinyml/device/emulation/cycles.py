@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import subprocess
-import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ser_tinyml.device.emulation.toolchain import PREFIX, QEMU, emulator, run
+from ser_tinyml.device.emulation import trace
+from ser_tinyml.device.emulation.toolchain import PREFIX, QEMU, run
 from ser_tinyml.files import DataError
 
 # Function whose calls are followed: what it is called. None calls another.
@@ -125,10 +122,11 @@ def follow(
     there = set(entries.values())
     names = [name for name in stages.values() if name in there]
     meter = _Meter(disassemble(program), entries, names)
-    for address in _trace(program):
-        meter.take(address)
-        if all(meter.calls.values()) and until(meter.calls):
-            break
+    with contextlib.closing(trace.instructions(program)) as ran:
+        for addresses in ran:
+            for _ in meter.take(addresses):
+                if all(meter.calls.values()) and until(meter.calls):
+                    return meter.calls
     if not all(meter.calls.values()):
         raise DataError(f"{QEMU}: expected calls of {sorted(stages)}, found {meter.calls}")
     return meter.calls
@@ -150,28 +148,87 @@ class _Meter:
         names: Sequence[str],
     ) -> None:
         self.calls: dict[str, list[tuple[int, int]]] = {name: [] for name in names}
-        self._code, self._entries = code, entries
-        self._stage, self._back, self._count, self._cycles = "", 0, 0, 0
-        self._previous = Instruction(0, 0, frozenset(), frozenset())
+        self._entries = entries
+        self._known = np.array(sorted(code), np.int64)
+        lines = [code[address] for address in self._known]
+        self._next = np.array([line.next for line in lines], np.int64)
+        self._cycles = np.array([line.cycles for line in lines], np.int64)
+        self._results = np.array([_bits(line.result) for line in lines], np.uint64)
+        self._operands = np.array([_bits(line.operands) for line in lines], np.uint64)
+        self._last = np.zeros(0, np.int64)  # the instruction before those that come next
+        self._open: _Call | None = None
 
-    def take(self, address: int) -> None:
-        """The next instruction that runs."""
-        instruction, previous = self._code[address], self._previous
-        if self._stage and address == self._back:
-            cycles = self._cycles + _branch(previous, address)
-            self.calls[self._stage].append((self._count, cycles))
-            self._stage = ""
-        if not self._stage and address in self._entries:
-            self._stage, self._back = self._entries[address], previous.next
-            self._count = self._cycles = 0
-        elif self._stage:
-            self._cycles += _branch(previous, address)
-            if previous.result & instruction.operands:
-                self._cycles += 1  # waits for the floating-point unit
-        if self._stage:
-            self._count += 1
-            self._cycles += instruction.cycles
-        self._previous = instruction
+    def take(self, addresses: np.ndarray) -> Iterator[str]:
+        """The instructions that run next: after each call that ends, the name of its function.
+
+        Parameters
+        ----------
+        addresses [shape=(n,)]
+        """
+        here = np.concatenate([self._last, addresses])
+        self._last = here[-1:]
+        place, cycles, branch = self._costs(here)
+        starts = np.flatnonzero(np.isin(here, list(self._entries)))
+        at = 1
+        while at < len(here):
+            if self._open is None:
+                coming = np.searchsorted(starts, at)
+                if coming == len(starts):
+                    return
+                first = starts[coming]
+                self._open = _Call(
+                    self._entries[int(here[first])],
+                    int(self._next[place[first - 1]]),
+                    1,
+                    int(self._cycles[place[first]]),
+                )
+                at = int(first) + 1
+            call, back = self._open, _first(here, self._open.back, begin=at)
+            call.instructions += back - at
+            call.cycles += int(cycles[at:back].sum())
+            at = back
+            if back < len(here):
+                call.cycles += int(branch[back])
+                self.calls[call.name].append((call.instructions, call.cycles))
+                self._open = None
+                yield call.name
+
+    def _costs(self, here: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of each instruction its place in the program, its cycles, and those of a branch to it."""
+        place = np.minimum(np.searchsorted(self._known, here), len(self._known) - 1)
+        if not np.array_equal(self._known[place], here):
+            raise DataError(f"{QEMU}: expected instructions of the program, found others")
+        branch, waits = np.zeros((2, len(here)), np.int64)
+        branch[1:] = PIPELINE * (self._next[place[:-1]] != here[1:])
+        # a result that the next instruction needs: it waits for the floating-point unit
+        waits[1:] = (self._results[place[:-1]] & self._operands[place[1:]]) != 0
+        return place, self._cycles[place] + branch + waits, branch
+
+
+@dataclass
+class _Call:
+    """A call that has not ended yet, and where it goes back to."""
+
+    name: str
+    back: int
+    instructions: int
+    cycles: int
+
+
+def _bits(registers: frozenset[str]) -> int:
+    """A bit a floating-point register."""
+    return sum(1 << int(name[1:]) for name in registers)
+
+
+def _first(values: np.ndarray, value: int, *, begin: int) -> int:
+    """Where a value comes first from a place on, near it most often; the length if nowhere."""
+    width = 4096
+    while begin < len(values):
+        found = np.flatnonzero(values[begin : begin + width] == value)
+        if len(found):
+            return int(begin + found[0])
+        begin, width = begin + width, 2 * width
+    return len(values)
 
 
 @dataclass(frozen=True)
@@ -268,32 +325,3 @@ def _entries(program: Path, stages: Mapping[str, str]) -> dict[int, str]:
     if not set(stages.values()) - {STAGES[PITCH]} <= set(found.values()):
         raise DataError(f"{program}: expected functions {sorted(stages)}, found {found}")
     return found
-
-
-def _trace(program: Path) -> Iterator[int]:
-    """Addresses of the instructions as QEMU runs them, one at a time."""
-    version = re.search(r"version (\d+)\.(\d+)", run([QEMU, "--version"]))
-    newer = version is not None and (int(version[1]), int(version[2])) >= (8, 1)
-    single = ("-accel", "tcg,one-insn-per-tb=on") if newer else ("-singlestep",)
-    with contextlib.ExitStack() as opened:
-        # not beside the program: a process that is killed here would leave it in the way
-        pipe = Path(opened.enter_context(tempfile.TemporaryDirectory())) / "trace"
-        os.mkfifo(pipe)
-        command = emulator(program, *single, "-d", "exec,nochain", "-D", str(pipe))
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        running = opened.enter_context(subprocess.Popen(command, cwd=program.parent, **quiet))
-        watch = threading.Timer(600, running.kill)
-        watch.start()
-        try:
-            with pipe.open() as lines:
-                for line in lines:
-                    if line.startswith("Trace"):
-                        yield int(line.split("/", 2)[1], 16)
-        finally:
-            watch.cancel()
-            running.kill()
-
-
-def _branch(previous: Instruction, address: int) -> int:
-    """Cycles for filling the pipeline, if the instruction before was a branch that was taken."""
-    return 0 if previous.next == address else PIPELINE

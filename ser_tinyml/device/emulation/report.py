@@ -226,9 +226,9 @@ def _engine(
 def table(metrics: dict[str, Any]) -> str:
     """The numbers, to be read."""
     direct, tflm = metrics["engines"]["direct"], metrics["engines"]["tflm"]
-    lines = [f"{'stage':<18}{'instructions':>14}{'cycles':>12}{'ms at 64 MHz':>14}"]
+    lines = [f"{'stage':<21}{'instructions':>14}{'cycles':>12}{'ms at 64 MHz':>14}"]
     lines += [
-        f"{name:<18}{s['instructions']:>14,.0f}{s['cycles']:>12,.0f}{s['milliseconds']:>14.2f}"
+        f"{name:<21}{s['instructions']:>14,.0f}{s['cycles']:>12,.0f}{s['milliseconds']:>14.2f}"
         for name, s in metrics["stages"].items()
     ]
     broken = [name for name, kept in metrics["kept"].items() if not kept]

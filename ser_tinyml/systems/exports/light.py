@@ -275,7 +275,7 @@ _HEARD: dict[str, dict[str, list[int]]] = {}  # what `heard` found, by what it w
 def heard(program: Path, *, seconds: float) -> dict[str, list[int]]:
     """Cycles that a program takes to hear a clip: of each ``frame``, and of its ``finish``.
 
-    Every model has the same C++ for that. It is followed once, which takes half a minute for each
+    Every model has the same C++ for that. It is followed once, which takes some seconds for each
     second of the clip.
     """
     parts = [
