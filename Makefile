@@ -142,7 +142,7 @@ systems: $(SYSTEMS_READY)
 	@$(PY) -m ser_tinyml systems --data "$$DATA" --system "$$SYSTEM" $(PARAMS)
 
 systems-test: $(SYSTEMS_READY)
-	@$(PY) -m pytest -n 2 --dist loadfile -m systems $(TESTS)
+	@$(PY) -m pytest -n 2 --dist loadfile -m systems $(or $(TESTS),tests/systems)
 
 compare: $(READY)
 	@[ -n "$(RUNS)" ] || { echo 'make compare RUNS="release mine"' >&2; exit 1; }
@@ -154,7 +154,7 @@ test: lint
 	@$(PY) -m pytest -n 2 --dist loadfile $(or $(TESTS),--ignore tests/test_house.py)
 
 long-test: $(READY)
-	@$(PY) -m pytest -n 2 --dist loadfile -m long $(TESTS)
+	@$(PY) -m pytest -n 2 --dist loadfile -m long $(or $(TESTS),tests/device tests/workflow)
 
 lint: $(READY)
 	@$(PY) -m ruff check .
@@ -180,7 +180,7 @@ site-serve: $(SITE_READY)
 	@$(PY) -m ser_tinyml site --serve $(PARAMS)
 
 site-test: $(SITE_READY)
-	@$(PY) -m pytest -m site $(TESTS)
+	@$(PY) -m pytest -m site $(or $(TESTS),tests/site)
 
 $(DOCS_READY): $(READY) pyproject.toml requirements.lock
 	@$(PY) -m pip --disable-pip-version-check install -q -e '.[docs]' -c requirements.lock
@@ -193,7 +193,7 @@ docs-serve: $(DOCS_READY)
 	@$(PY) -m docs.build --serve $(PARAMS)
 
 docs-test: $(SITE_READY) $(DOCS_READY)
-	@$(PY) -m pytest -m docs $(TESTS)
+	@$(PY) -m pytest -m docs $(or $(TESTS),tests/docs)
 
 $(PAGE_READY): $(READY) pyproject.toml requirements.lock
 	@$(PY) -m pip --disable-pip-version-check install -q -e '.[page]' -c requirements.lock
@@ -203,7 +203,7 @@ page: $(PAGE_READY)
 	@$(PY) -m ser_tinyml page $(PARAMS)
 
 page-test: $(SITE_READY) $(PAGE_READY)
-	@$(PY) -m pytest -m page $(TESTS)
+	@$(PY) -m pytest -m page $(or $(TESTS),tests/page)
 
 $(ANALYSIS_READY): $(READY) pyproject.toml requirements.lock
 	@$(PY) -m pip --disable-pip-version-check install -q -e '.[analysis]' -c requirements.lock
@@ -214,7 +214,7 @@ tables: $(ANALYSIS_READY)
 	@$(PY) -m ser_tinyml tables --data "$$DATA" $(PARAMS)
 
 tables-test: $(ANALYSIS_READY)
-	@$(PY) -m pytest -m analysis $(TESTS)
+	@$(PY) -m pytest -m analysis $(or $(TESTS),tests/analysis)
 
 # PySpark, with Spark itself.
 $(SPARK_READY): $(READY) pyproject.toml requirements.lock
@@ -226,7 +226,7 @@ spark: $(SPARK_READY)
 	@$(PY) -m ser_tinyml spark --check --data "$$DATA" $(PARAMS)
 
 spark-test: $(SPARK_READY)
-	@$(PY) -m pytest -m spark $(TESTS)
+	@$(PY) -m pytest -m spark $(or $(TESTS),tests/spark)
 
 publish: $(READY)
 	@[ -n "$$RUN$(PARAMS)" ] || { echo 'make publish RUN=release' >&2; exit 1; }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 
@@ -56,3 +57,23 @@ def test_a_slip_is_refused(arguments, said):
 def test_what_is_right_is_handed_over(arguments, line):
     done = make(*arguments)
     assert done.returncode == 0 and line in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("marker", "target"),
+    [
+        *((name, f"{name}-test") for name in ("site", "page", "docs", "spark", "systems", "long")),
+        *(("analysis", "tables-test"), ("real", None)),
+    ],
+)
+def test_a_target_names_the_folders_of_all_tests_that_it_is_for(marker, target):
+    """To read the others takes longer than many of them."""
+    said = make(target).stdout if target else (ROOT / ".ci" / "run").read_text("utf-8")
+    named = re.search(rf"-m {marker} ((?:tests/\w+ ?)+)", said)[1].split()
+    marked = re.compile(rf"\bmark\.{marker}\b")
+    folders = {
+        path.relative_to(ROOT).parts[1]
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if marked.search(path.read_text("utf-8"))
+    }
+    assert {f"tests/{folder}" for folder in folders} == set(named)
