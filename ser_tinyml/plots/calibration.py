@@ -57,7 +57,7 @@ def reliability_diagram(tables: Mapping[str, pd.DataFrame]) -> Figure:
         plt.Line2D([], [], color="#c8382e", linewidth=2.5),
     ]
     names = ["accuracy", f"of fewer than {_FEW} clips", "mean confidence"]
-    axes[0, 0].legend(handles, names, frameon=False, loc="upper left")
+    axes[0, 0].legend(handles, names, edgecolor="none", loc="upper left")  # hides pale bars
     return figure
 
 

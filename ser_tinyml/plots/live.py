@@ -241,13 +241,13 @@ def step_times(
     figure, axis = plt.subplots(figsize=(9, 2.4))
     for place, (_, left, ms, colour) in enumerate(bars):
         axis.barh(place, ms, left=left, height=0.6, color=colour, edgecolor=colour)
-        text = f"  {ms:.0f} ms" if ms >= 10 else f"  {ms:.2f} ms"
+        text = f"  {ms:.0f} ms" if ms >= 10 else f"  {ms:.3g} ms"
         axis.text(left + ms, place, text, va="center", size=10)
     axis.set_yticks(range(len(bars)), [name for name, *_ in bars])
     axis.invert_yaxis()
     share = 100 * busy_ms / step_ms
     axis.set(
-        title=f"One step on the {board}: busy for {busy_ms:.2f} of {step_ms:.0f} ms, {share:.2g} %",
+        title=f"One step on the {board}: busy for {busy_ms:.3g} of {step_ms:.0f} ms, {share:.2g} %",
         xlabel="ms, median of the steps",
         xlim=(0, 1.12 * max(step_ms, busy_ms)),
     )

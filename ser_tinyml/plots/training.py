@@ -59,7 +59,7 @@ def learning_curves(history: pd.DataFrame, *, kept_epoch: int) -> Figure:
     for axis in (left, right):
         axis.axvline(kept_epoch, color="black", linestyle=":", label=f"kept: epoch {kept_epoch}")
     left.legend(frameon=False)
-    right.legend(frameon=False, loc="lower right")
+    right.legend(edgecolor="none", loc="lower right")  # hides the dotted line behind it
     return figure
 
 

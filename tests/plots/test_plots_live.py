@@ -21,8 +21,8 @@ def test_times_too_short_to_be_seen_are_written_beside_their_bars() -> None:
     micros = {"features_us": np.full(5, 52.0), "engine_us": np.full(5, 310.0)}
     (axis,) = live.step_times(**micros, step_ms=64, board="computer").axes
     assert [bar.get_width() for bar in axis.patches] == pytest.approx([0.052, 0.31, 64])
-    assert [text.get_text().strip() for text in axis.texts] == ["0.05 ms", "0.31 ms", "64 ms"]
-    assert axis.get_title() == "One step on the computer: busy for 0.36 of 64 ms, 0.57 %"
+    assert [text.get_text().strip() for text in axis.texts] == ["0.052 ms", "0.31 ms", "64 ms"]
+    assert axis.get_title() == "One step on the computer: busy for 0.362 of 64 ms, 0.57 %"
 
 
 def test_a_board_that_measured_nothing_was_not_busy() -> None:
