@@ -77,8 +77,14 @@ SOUND = (
         name="sample_rate_hz", type=WHOLE, unit="Hz", meaning="samples a second of the recording"
     ),
     _number("duration_s", "s", "length of the recording"),
-    _number("peak", "of full scale", "largest sample, whatever its sign, from 0 to 1"),
-    _number("minimum", "of full scale", "lowest sample, from -1 to 0"),
+    _number(
+        "peak",
+        "of full scale",
+        "largest sample, whatever its sign; a lossy file can reach a little over 1",
+    ),
+    _number(
+        "minimum", "of full scale", "lowest sample; of a lossy file it can be a little under -1"
+    ),
     _number("rms", "of full scale", "root mean square of the recording, pauses and all"),
     _number("speech_s", "s", "from the first to the last frame within 25 dB of the loudest"),
     _number(
