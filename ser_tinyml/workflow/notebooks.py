@@ -178,9 +178,7 @@ def _note(run_name: str, given: dict[str, Any]) -> nbformat.NotebookNode:
     for name in shown:
         if name.endswith("_dir") and name != "run_dir" and shown[name]:
             shown[name] = "…"  # where they lie is nobody's business
-    made_with = ", ".join(
-        f"`{name} = {json.dumps(v, ensure_ascii=False)}`" for name, v in sorted(shown.items())
-    )
+    made_with = ", ".join(f"`{name} = {_literal(v)}`" for name, v in sorted(shown.items()))
     text = (
         f"The outputs that are published here are from the run `{run_name}`, made with: "
         f"{made_with}. Your own replace them when you run this notebook."
@@ -188,6 +186,15 @@ def _note(run_name: str, given: dict[str, Any]) -> nbformat.NotebookNode:
     cell = nbformat.v4.new_markdown_cell(text, id=PUBLISHED)
     cell.metadata["tags"] = [PUBLISHED]
     return cell
+
+
+def _literal(value: Any) -> str:
+    """A value as a cell of parameters has it: Python, with double quotes."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_literal(key)}: {_literal(one)}' for key, one in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_literal, value))}]"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
 def _clean(output: dict[str, Any], *, players: bool) -> dict[str, Any] | None:

@@ -378,3 +378,14 @@ def test_an_error_output_is_refused():
         notebooks.published(
             *executed(output), stage="stage", run_name="real", given={}, players=False
         )
+
+
+def test_what_a_run_was_given_can_be_copied_into_the_cell_of_parameters() -> None:
+    given = {"features": {"pitch": True, "n_mfcc": 13}, "quick": False, "names": ["ä", None]}
+    text = notebooks._note("real", given).source
+    for line in (
+        'features = {"pitch": True, "n_mfcc": 13}',
+        "quick = False",
+        'names = ["ä", None]',
+    ):
+        assert f"`{line}`" in text
