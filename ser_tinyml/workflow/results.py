@@ -28,7 +28,7 @@ from ser_tinyml.workflow.parameters import EXPERIMENTS
 from ser_tinyml.workflow.runs import Run
 from ser_tinyml.workflow.stages import COMPARE, RESEARCH
 
-IMAGES = "images"
+IMAGES, METRICS, RESULTS = "images", "models/metrics.json", "models/results.json"
 EVALUATION, ABLATIONS = RESEARCH[:2]
 RUNS = ("published", "clip_random", "seven_random", "release")  # in the order of the tables
 SCORES = (  # of a part of an evaluation
@@ -373,7 +373,7 @@ def publish(run_dirs: Sequence[str | Path], *, root: Path = ROOT) -> pd.DataFram
         The lines of all runs.
     """
     lines = plain_numbers([line for run_dir in run_dirs for line in collect(run_dir)])
-    place = root / "models" / "results.json"
+    place = root / RESULTS
     before = files.read_json(place) if place.is_file() else []
     renewed = {line["name"] for line in [*QUOTED, *lines]}
     others = [line for line in before if line["name"] not in renewed]
@@ -392,13 +392,13 @@ def pictures(root: Path = ROOT) -> dict[str, Figure]:
     Their numbers stand in models/results.json and models/metrics.json; no run and no recordings are
     needed. Notebooks 08 and 14 draw the same from a run.
     """
-    known = files.read_json(root / "models" / "metrics.json")
+    known = files.read_json(root / METRICS)
     table = pd.DataFrame(known[COMPARE]["systems"]).set_index("system")
     nets = [name for name in table.index if name.startswith("lstm")]
     shown = table[table.index.isin([*nets, *registry.in_tables()])]
     changed = pd.DataFrame(known[ABLATIONS]["ablations"])
     return {
-        "results": plots.by_test(four_classes(files.read_json(root / "models" / "results.json"))),
+        "results": plots.by_test(four_classes(files.read_json(root / RESULTS))),
         "ablations": score_plots.ablations(changed, base=ablations.BASE),
         "compare": plots.costs(shown, part=POOL, named=list(shown.index)),
     }
